@@ -1,0 +1,42 @@
+"""Strong models: continue a text, n ways."""
+
+from __future__ import annotations
+
+from providers.base import Continuation, ContinuationRequest, Finding, Finish, Reply, StrongModel, Token, Usage
+from providers.errors import (
+    Blame,
+    CallFailed,
+    ProviderError,
+    StrongModelMisconfigured,
+    StrongModelUnreachable,
+)
+from providers.settings import StrongSettings
+
+__all__ = [
+    "Blame",
+    "CallFailed",
+    "Continuation",
+    "ContinuationRequest",
+    "Finding",
+    "Finish",
+    "ProviderError",
+    "Reply",
+    "StrongModel",
+    "StrongModelMisconfigured",
+    "StrongModelUnreachable",
+    "StrongSettings",
+    "Token",
+    "Usage",
+    "open_strong_model",
+]
+
+
+def open_strong_model(settings: StrongSettings) -> StrongModel:
+    """The strong model that `settings` name. Imports LiteLLM (2 s); the embedded one also starts its server."""
+    if settings.model == "embedded":
+        from providers.embedded import EmbeddedStrongModel
+
+        return EmbeddedStrongModel(settings)
+    from providers.litellm import LiteLLMStrongModel
+
+    return LiteLLMStrongModel(settings)

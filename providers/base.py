@@ -1,0 +1,111 @@
+"""The contract of a strong model: continue a text, n ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from providers.price import Price
+
+Finish = Literal["stop", "length", "filter"]
+"""Why a continuation ended: the model (or a stop string) said so; the token limit; a content filter."""
+
+
+@dataclass(frozen=True)
+class ContinuationRequest:
+    """Continue `text` in `n` independent ways of at most `max_tokens` tokens each.
+
+    `text` is the rendered prompt and the answer so far, exactly. `seed` None leaves the draw to the server.
+    `logprobs` is how many of the likeliest tokens to report at each position (0: none).
+    """
+
+    text: str
+    n: int
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    logprobs: int = 0
+
+
+@dataclass(frozen=True)
+class Token:
+    """One generated token: its text, its log-probability (nats, as the server reports it) and the likeliest tokens."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """One choice: the new text alone, why it ended, and its tokens where the server tells them."""
+
+    text: str
+    finish: Finish
+    tokens: tuple[Token, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens by class, over all choices of one request. `estimated`: counted by us, the server's figure was off."""
+
+    input: int
+    output: int
+    cached: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one HTTP request brought: one to n continuations, tokens, price and the body as it came.
+
+    `price` in nano-dollars, rounded up; None where the price is unknown. `latency` in seconds.
+    """
+
+    continuations: tuple[Continuation, ...]
+    usage: Usage
+    body: bytes = field(repr=False)
+    latency: float
+    price: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the probe saw before the first paid search: stored with the run."""
+
+    model: str
+    choices: int
+    """How many choices one request for two brought."""
+    logprobs: int
+    """How many of the likeliest tokens came back per position; 0 where the server withholds them."""
+    usage: Usage
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class StrongModel(Protocol):
+    """A model that can only be called. One instance serves one event loop; `close` returns its connections."""
+
+    name: str
+    price: Price | None
+    """None: not known."""
+
+    async def probe(self) -> Finding:
+        """Check endpoint, key and model at the cost of two tokens; raises ProviderError saying what to mend."""
+        ...
+
+    async def send(self, request: ContinuationRequest) -> Reply:
+        """Make exactly one HTTP request; raises CallFailed. Splitting, topping up and retrying are the caller's."""
+        ...
+
+    def worst_case(self, request: ContinuationRequest) -> tuple[int, int | None]:
+        """The most that one request can cost: (tokens, nano-dollars or None where the price is unknown)."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections, and stop the server where we started it."""
+        ...

@@ -1,0 +1,66 @@
+"""Settings of the strong model."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from jinja2 import TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class StrongSettings(BaseModel):
+    """Which strong model continues, where it is served and how it is called."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(
+        "embedded",
+        description="'embedded' (Gemma 3 270M, served here) or a LiteLLM name that continues raw text, "
+        "such as text-completion-openai/NAME or hosted_vllm/NAME.",
+        min_length=1,
+    )
+    api_base: str | None = Field(None, description="Base URL of an OpenAI-compatible server, ending in /v1.")
+    api_key_env: str = Field(
+        "OPENAI_API_KEY", description="Name of the environment variable that holds the key. Keys are never settings."
+    )
+    template: str | None = Field(
+        None, description="Jinja template that turns {{ prompt }} into the model's text; none: the prompt as it is."
+    )
+    logprobs: int = Field(20, ge=0, le=100, description="Likeliest tokens to ask for per position; 0 asks for none.")
+    choices_per_request: int = Field(
+        4, ge=1, description="Most choices (n) in one request; more are split over requests."
+    )
+    concurrency: int = Field(16, ge=1, description="Most requests in flight at once.")
+    timeout: float = Field(120.0, gt=0, description="Seconds until one request is given up.")
+    retry_for: float = Field(120.0, ge=0, description="Seconds over which a failed request is tried again.")
+    vocabulary: int = Field(
+        200_000, ge=2, description="Tokens in the model's vocabulary, for the entropy bounds of a truncated top list."
+    )
+    input_price: Decimal | None = Field(
+        None, ge=0, description="USD per million input tokens; none: LiteLLM's price map, where it knows the model."
+    )
+    output_price: Decimal | None = Field(None, ge=0, description="USD per million output tokens; none: as above.")
+
+    @field_validator("api_base")
+    @classmethod
+    def _without_credentials(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("give a URL such as http://127.0.0.1:8000/v1")
+        if parts.username or parts.password:
+            raise ValueError("put no user or password into the URL; name the key's variable in api_key_env")
+        return url.rstrip("/")
+
+    @field_validator("template")
+    @classmethod
+    def _compiles(cls, template: str | None) -> str | None:
+        if template is not None:
+            try:
+                SandboxedEnvironment().from_string(template)
+            except TemplateSyntaxError as error:
+                raise ValueError(f"not a Jinja template: {error}") from error
+        return template
