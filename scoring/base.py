@@ -1,0 +1,38 @@
+"""The contract of a scorer: what is this partial answer worth?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An answer so far, as text. `complete`: the strong model said that it ends here (not merely cut by a limit)."""
+
+    prompt: str
+    answer: str
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Score:
+    """A candidate's value and the named parts it is made of."""
+
+    value: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+class Scorer(Protocol):
+    """Scores candidates in batches. `score` blocks (torch): call it in a thread. Not safe for two threads at once."""
+
+    name: str
+    scale: str
+    """What the value is in, such as 'nats'."""
+    traits: Mapping[str, str]
+    """What else the record should know: device, number format, weights."""
+
+    def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+        """One score per candidate, in order; raises ScoringError."""
+        ...

@@ -1,0 +1,24 @@
+"""What can go wrong in `scoring`, told so that it can be mended."""
+
+from __future__ import annotations
+
+
+class ScoringError(Exception):
+    """Root of this package's errors.
+
+    `what` happened, to which model or text (`where`), what to do next (`mend`), and the exit status the
+    command ends with: 2 for the user's mistakes, 1 for the world's.
+    """
+
+    exit_status = 1
+
+    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+        self.what, self.where, self.mend = what, where, mend
+        head = f"{where}: {what}" if where else what
+        super().__init__(f"{head}. {mend}" if mend else head)
+
+
+class WeakModelMissing(ScoringError):
+    """A weak model or an adapter that is not where the settings say."""
+
+    exit_status = 2
