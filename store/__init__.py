@@ -1,0 +1,53 @@
+"""The record: runs, searches, asks, calls, replies, nodes, scores, tells; SQLite or Postgres."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from store.chain import fingerprint
+from store.errors import LeaseLost, NotOnRecord, OutOfBudget, RecordUnusable, StoreError
+
+if TYPE_CHECKING:
+    from store.budget import Cost
+    from store.history import History
+    from store.journal import AskRow, CallKey, Journal, NodeRow, ReplyRow, ScoreRow, TellRow
+    from store.record import NewRun, NewSearch, Record, RunRow, SearchRow, Totals
+
+_LAZY = {
+    "Cost": "budget",
+    "History": "history",
+    **dict.fromkeys(("AskRow", "CallKey", "Journal", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "journal"),
+    **dict.fromkeys(("NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "Totals"), "record"),
+}
+
+__all__ = [
+    "AskRow",
+    "CallKey",
+    "Cost",
+    "History",
+    "Journal",
+    "LeaseLost",
+    "NewRun",
+    "NewSearch",
+    "NodeRow",
+    "NotOnRecord",
+    "OutOfBudget",
+    "Record",
+    "RecordUnusable",
+    "ReplyRow",
+    "RunRow",
+    "ScoreRow",
+    "SearchRow",
+    "StoreError",
+    "TellRow",
+    "Totals",
+    "fingerprint",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """SQLAlchemy takes a third of a second to import: only when the record is opened."""
+    if name in _LAZY:
+        return getattr(import_module(f"store.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,41 @@
+"""Canonical content and the hash chain: one per search, each row's hash over its content and the hash before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: keys sorted, no white space, bytes by their sha256, no negative zero."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """sha256 of a value's canonical JSON."""
+    return sha256(canonical(value))
+
+
+def link(before: str, table: str, row: Mapping[str, Any]) -> str:
+    """The hash of an immutable row: over the hash before it, its table and its columns but `hash` itself."""
+    content = {name: value for name, value in row.items() if name != "hash"}
+    return fingerprint([before, table, content])
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case bytes():
+            return {"sha256": hashlib.sha256(value).hexdigest()}
+        case float():
+            return value + 0.0  # JSONB keeps no negative zero
+        case Mapping():
+            return {str(k): _plain(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,217 @@
+"""Appending to one search's record, under its lease: asks, calls (intents), replies, nodes, scores, tells.
+
+Life of a paid call: `intend` (budget reserved and intent, one transaction) -> HTTP -> `settle` (reply and what it
+cost, one transaction) -> scoring -> `tell` (nodes, scores and the tell, one transaction). Killed between any two,
+nothing paid for is lost.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, insert, select, update
+
+from store.budget import NOTHING, Cost, reserve, settle
+from store.chain import link
+from store.database import Database
+from store.errors import LeaseLost
+from store.lease import Lease
+from store.schema import asks, calls, nodes, now, replies, scores, searches, tells
+
+
+@dataclass(frozen=True)
+class AskRow:
+    """What the method asked for, by number; `payload` holds what its kind needs."""
+
+    number: int
+    kind: str
+    node_id: str
+    attempt: int
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CallKey:
+    """One HTTP request of a search: part of an ask that was split, attempt of a part that was tried again."""
+
+    ask: int
+    part: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class ReplyRow:
+    """What came back. Exactly one of `continuations` and `failure` is set; `body` is redacted. `latency` in seconds."""
+
+    continuations: Any | None
+    failure: Mapping[str, Any] | None
+    body: bytes
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    estimated: bool = False
+    price: int | None = None
+    latency: float = 0.0
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class NodeRow:
+    """One child: its chunk, why it ended, the strong model's tokens in it, and the ask that brought it first."""
+
+    id: str
+    parent_id: str
+    ask: int
+    text: str
+    finish: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A named value of a node and its parts, as of one ask."""
+
+    ask: int
+    node_id: str
+    name: str
+    value: float
+    parts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TellRow:
+    """What was told to the method at `position`: an ask's outcome, or a stop (`ask` None)."""
+
+    position: int
+    ask: int | None
+    kind: str
+    outcome: Any
+
+
+class Journal:
+    """The record of one search, open for appending. Raises LeaseLost once another worker has claimed the search."""
+
+    def __init__(self, database: Database, run_id: str, lease: Lease) -> None:
+        self._database, self.run_id, self.lease = database, run_id, lease
+        self._scope = f"run:{run_id}"
+
+    async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
+        """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""
+
+        def work(connection: Connection) -> None:
+            reserve(connection, self._scope, worst)
+            rows: list[tuple[Table, dict[str, Any]]] = []
+            known = and_(asks.c.search_id == self.lease.search_id, asks.c.number == ask.number)
+            if connection.execute(select(asks.c.number).where(known)).first() is None:
+                rows.append((asks, asdict(ask)))
+            call = asdict(key) | {
+                "sent": connection.execute(select(now())).scalar_one(),
+                "request": request,
+                "worst_tokens": worst.tokens,
+                "worst_price": worst.price,
+            }
+            self._append(connection, [*rows, (calls, call)])
+
+        await self._database.transact(work)
+
+    async def settle(self, key: CallKey, reply: ReplyRow, *, billed: bool = True) -> None:
+        """What came back for an intent, and what it cost; a failure that may have been billed costs the worst case."""
+
+        def work(connection: Connection) -> None:
+            worst = self._worst(connection, key)
+            self._settle(connection, key, reply, worst, worst if billed else NOTHING)
+
+        await self._database.transact(work)
+
+    async def adopt(self) -> None:
+        """Settle the intents that a former owner left without a reply: possibly billed, at their worst case."""
+
+        def work(connection: Connection) -> None:
+            for key in self._unanswered(connection):
+                worst = self._worst(connection, key)
+                lost = ReplyRow(None, {"what": "no reply on record", "billed": True}, b"", estimated=True)
+                self._settle(connection, key, lost, worst, worst)
+
+        await self._database.transact(work)
+
+    async def tell(self, told: TellRow, new_nodes: Sequence[NodeRow] = (), new_scores: Sequence[ScoreRow] = ()) -> None:
+        """An outcome as the method is about to be told it, with the nodes and scores it brought."""
+        rows: list[tuple[Table, dict[str, Any]]] = [(nodes, asdict(n)) for n in new_nodes]
+        rows += [(scores, asdict(s)) for s in new_scores]
+        await self._database.transact(lambda connection: self._append(connection, [*rows, (tells, asdict(told))]))
+
+    async def close(self, status: str, answer: Mapping[str, Any] | None) -> None:
+        """Give the lease back, with the search's status and answer so far."""
+        await self._database.transact(lambda connection: self._close(connection, status, answer))
+
+    def _close(self, connection: Connection, status: str, answer: Mapping[str, Any] | None) -> None:
+        connection.execute(
+            update(searches)
+            .where(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
+            .values(status=status, answer=answer, owner=None, expires=None)
+        )
+
+    def _settle(self, connection: Connection, key: CallKey, reply: ReplyRow, worst: Cost, if_failed: Cost) -> None:
+        cost = if_failed if reply.failure else Cost(reply.input_tokens + reply.output_tokens, reply.price)
+        settle(connection, self._scope, worst, cost)
+        row = (
+            asdict(key)
+            | asdict(reply)
+            | {
+                "received": connection.execute(select(now())).scalar_one(),
+                "ok": reply.failure is None,
+                "body": zlib.compress(reply.body),
+            }
+        )
+        if reply.failure:
+            row |= {"input_tokens": if_failed.tokens, "price": if_failed.price}
+        self._append(connection, [(replies, row)])
+
+    def _worst(self, connection: Connection, key: CallKey) -> Cost:
+        row = connection.execute(
+            select(calls.c.worst_tokens, calls.c.worst_price).where(
+                calls.c.search_id == self.lease.search_id,
+                calls.c.ask == key.ask,
+                calls.c.part == key.part,
+                calls.c.attempt == key.attempt,
+            )
+        ).one()
+        return Cost(row.worst_tokens, row.worst_price)
+
+    def _unanswered(self, connection: Connection) -> list[CallKey]:
+        same = and_(
+            replies.c.search_id == calls.c.search_id,
+            replies.c.ask == calls.c.ask,
+            replies.c.part == calls.c.part,
+            replies.c.attempt == calls.c.attempt,
+        )
+        rows = connection.execute(
+            select(calls.c.ask, calls.c.part, calls.c.attempt)
+            .outerjoin(replies, same)
+            .where(calls.c.search_id == self.lease.search_id, replies.c.ask.is_(None))
+            .order_by(calls.c.link)
+        )
+        return [CallKey(*row) for row in rows]
+
+    def _append(self, connection: Connection, rows: Sequence[tuple[Table, dict[str, Any]]]) -> None:
+        """Link rows into the search's chain, in this order, if the lease still holds."""
+        mine = and_(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
+        state = connection.execute(
+            select(searches.c.links, searches.c.head).where(mine).with_for_update()
+        ).one_or_none()
+        if state is None:
+            raise LeaseLost(
+                "another worker has taken this search over; nothing more is written here",
+                where=f"search {self.lease.search_id}",
+                mend="Nothing is lost: the other worker goes on from the record",
+            )
+        links, head = state
+        for table, row in rows:
+            links += 1
+            row |= {"search_id": self.lease.search_id, "link": links}
+            head = row["hash"] = link(head, table.name, row)
+            connection.execute(insert(table), row)
+        connection.execute(update(searches).where(mine).values(links=links, head=head))

@@ -1,0 +1,108 @@
+"""Who works on a search: leases by the database's clock, renewed by a thread, with a fence number for every owner.
+
+A lease lives 15 s. An owner that is dead on this host is superseded at once; every write checks the fence, so that an
+owner who was superseded can write nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from dataclasses import dataclass
+
+import psutil
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.database import Database
+from store.schema import now, searches
+
+LIFE_MS = 15_000
+_RENEW_EVERY_S = 5.0
+
+
+def this_owner() -> str:
+    """Host (with its boot time), process id and the process's start time: enough to tell whether it still lives."""
+    return f"{_host()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def is_dead(owner: str) -> bool:
+    """True where `owner` ran on this host, since this boot, and runs no more."""
+    host, pid, started = owner.rsplit(":", 2)
+    if host != _host():
+        return host.rpartition("@")[0] == platform.node()  # this host has been started anew since
+    try:
+        process = psutil.Process(int(pid))
+        return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _host() -> str:
+    return f"{platform.node()}@{int(psutil.boot_time())}"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to append to one search, until it is superseded by a higher fence."""
+
+    search_id: str
+    fence: int
+
+
+def claim(connection: Connection, search_id: str) -> Lease | None:
+    """Take the search, or None while a living owner holds it."""
+    row = connection.execute(
+        select(searches.c.owner, searches.c.fence, (searches.c.expires > now()).label("alive"))
+        .where(searches.c.id == search_id)
+        .with_for_update()
+    ).one()
+    if row.owner is not None and row.alive and not is_dead(row.owner):
+        return None
+    connection.execute(
+        update(searches)
+        .where(searches.c.id == search_id)
+        .values(owner=this_owner(), expires=now() + LIFE_MS, fence=row.fence + 1, status="running")
+    )
+    return Lease(search_id, row.fence + 1)
+
+
+class Renewer:
+    """Keeps this process's leases alive from a thread of its own, however busy the event loop is."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._held: dict[str, Lease] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
+
+    def hold(self, lease: Lease) -> None:
+        self._held[lease.search_id] = lease
+        if not self._thread.is_alive() and not self._stopped.is_set():
+            self._thread.start()
+
+    def drop(self, lease: Lease) -> None:
+        self._held.pop(lease.search_id, None)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _renew(self) -> None:
+        while not self._stopped.wait(_RENEW_EVERY_S):
+            held = list(self._held.values())
+            try:
+                self._database.transact_now(lambda connection: _extend(connection, held))  # noqa: B023 - runs at once
+            except SQLAlchemyError:
+                continue  # the next write of a lost lease is refused by its fence
+
+
+def _extend(connection: Connection, held: list[Lease]) -> None:
+    for lease in held:
+        connection.execute(
+            update(searches)
+            .where(searches.c.id == lease.search_id, searches.c.fence == lease.fence)
+            .values(expires=now() + LIFE_MS)
+        )

@@ -1,0 +1,16 @@
+"""Alembic's entry: run the migrations on the connection that Database hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from store.database import VERSION_TABLE
+from store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=True,
+)
+context.run_migrations()

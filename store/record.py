@@ -1,0 +1,230 @@
+"""The record as a whole: runs begin here, are found again, and hand out the journals of their searches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from uuid_utils import uuid7
+
+from store.budget import UNITS
+from store.chain import fingerprint, link, sha256
+from store.database import Database
+from store.errors import NotOnRecord
+from store.history import History, history
+from store.journal import Journal
+from store.lease import Lease, Renewer, claim
+from store.schema import budgets, nodes, now, replies, runs, searches
+from store.settings import record_url, shown
+
+
+@dataclass(frozen=True)
+class NewSearch:
+    """A search to be put on record; `key` is its identity, `config_sha256` that of all that shapes its tree."""
+
+    key: str
+    prompt: str
+    occurrence: int
+    method: str
+    method_version: int
+    method_config: Mapping[str, Any]
+    config_sha256: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class SearchRow(NewSearch):
+    """A search on record. `status`: waiting, running, interrupted, done or failed."""
+
+    id: str
+    run_id: str
+    position: int
+    status: str
+    answer: Mapping[str, Any] | None
+    owner: str | None
+    head: str
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be put on record: the resolved config (no secrets), versions, prices, what the probe found.
+
+    `limits`: nano_usd, requests, tokens; None is no limit.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    versions: Mapping[str, str]
+    prices: Mapping[str, Any]
+    finding: Mapping[str, Any]
+    limits: Mapping[str, int | None]
+    searches: Sequence[NewSearch]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run on record, with how many of its searches are in each status. `created`: milliseconds since 1970 (UTC)."""
+
+    id: str
+    created: int
+    name: str
+    config: Mapping[str, Any]
+    versions: Mapping[str, str]
+    prices: Mapping[str, Any]
+    finding: Mapping[str, Any]
+    statuses: Mapping[str, int]
+
+    @property
+    def unfinished(self) -> int:
+        return sum(count for status, count in self.statuses.items() if status not in ("done", "failed"))
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a run's rows add up to. `price` in nano-dollars; None where some reply's price is unknown."""
+
+    calls: int
+    nodes: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    price: int | None
+
+
+class Record:
+    """Runs and searches in SQLite or Postgres. Reads block briefly; appending goes through a search's Journal."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._renewer = Renewer(database)
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = False) -> Record:
+        """Raises RecordUnusable: unknown URL, unreachable, not ours, or of a newer schema."""
+        return cls(Database.open(record_url(url), create=create))
+
+    @property
+    def shown(self) -> str:
+        """Where the record is, without a password."""
+        return shown(self._database.url)
+
+    async def begin_run(self, new: NewRun) -> str:
+        """Put a run and its searches on record in one transaction; returns the run's id (UUIDv7)."""
+        run_id = str(uuid7())
+
+        def work(connection: Connection) -> str:
+            created = connection.execute(select(now())).scalar_one()
+            row = {name: getattr(new, name) for name in ("name", "config", "versions", "prices", "finding")}
+            row |= {"id": run_id, "created": created, "config_sha256": fingerprint(new.config)}
+            connection.execute(insert(runs), row)
+            connection.execute(insert(searches), [_search(run_id, i, s) for i, s in enumerate(new.searches)])
+            connection.execute(insert(budgets), [_counter(run_id, unit, new.limits.get(unit)) for unit in UNITS])
+            return run_id
+
+        return await self._database.transact(work)
+
+    def runs(self) -> list[RunRow]:
+        """All runs, newest first."""
+        return self._database.read(_runs)
+
+    def run(self, wanted: str | None = None) -> RunRow:
+        """The run with this id or the only one whose id begins or ends so; the newest for None. Raises NotOnRecord."""
+        found = self.runs()
+        if wanted is None:
+            if not found:
+                raise NotOnRecord("no run yet", where=f"record {self.shown}", mend="Start one with aligntree align")
+            return found[0]
+        fits = [run for run in found if run.id == wanted] or [
+            run for run in found if wanted and (run.id.startswith(wanted) or run.id.endswith(wanted))
+        ]
+        if len(fits) == 1:
+            return fits[0]
+        what = f"{len(fits)} runs have {wanted!r} in their ids" if fits else f"no run {wanted!r}"
+        raise NotOnRecord(what, where=f"record {self.shown}", mend="aligntree runs lists them")
+
+    def searches(self, run_id: str) -> list[SearchRow]:
+        """The run's searches in the order of its prompts."""
+        columns = [searches.c[f.name] for f in fields(SearchRow)]
+        query = select(*columns).where(searches.c.run_id == run_id).order_by(searches.c.position)
+        return self._database.read(lambda c: [SearchRow(**row._mapping) for row in c.execute(query)])
+
+    def totals(self, run_id: str) -> Totals:
+        return self._database.read(lambda connection: _totals(connection, run_id))
+
+    def history(self, search_id: str) -> History:
+        return self._database.read(lambda connection: history(connection, search_id))
+
+    async def claim(self, search_id: str) -> Journal | None:
+        """Take a search to work on; None while a living owner holds it. Settles what a dead owner left unanswered."""
+        lease: Lease | None = await self._database.transact(lambda connection: claim(connection, search_id))
+        if lease is None:
+            return None
+        run_id = self._database.read(
+            lambda c: c.execute(select(searches.c.run_id).where(searches.c.id == search_id)).scalar_one()
+        )
+        self._renewer.hold(lease)
+        journal = Journal(self._database, run_id, lease)
+        await journal.adopt()
+        return journal
+
+    async def release(self, journal: Journal, status: str, answer: Mapping[str, Any] | None) -> None:
+        """Give a search back with its status and answer so far."""
+        self._renewer.drop(journal.lease)
+        await journal.close(status, answer)
+
+    async def end_run(self, run_id: str) -> None:
+        """Note the head of each search's chain with the run, once all its searches have ended."""
+        heads = {search.id: search.head for search in self.searches(run_id)}
+        await self._database.transact(
+            lambda connection: connection.execute(update(runs).where(runs.c.id == run_id).values(heads=heads))
+        )
+
+    def close(self) -> None:
+        self._renewer.stop()
+        self._database.close()
+
+
+def _search(run_id: str, position: int, new: NewSearch) -> dict[str, Any]:
+    row = asdict(new) | {
+        "id": str(uuid7()),
+        "run_id": run_id,
+        "position": position,
+        "prompt_sha256": sha256(new.prompt),
+    }
+    genesis = link("", "searches", row)
+    return row | {"status": "waiting", "fence": 0, "links": 0, "head": genesis}
+
+
+def _counter(run_id: str, unit: str, limit: int | None) -> dict[str, Any]:
+    return {"scope": f"run:{run_id}", "unit": unit, "limit": limit, "reserved": 0, "spent": 0}
+
+
+def _runs(connection: Connection) -> list[RunRow]:
+    statuses: dict[str, dict[str, int]] = {}
+    counts = select(searches.c.run_id, searches.c.status, func.count()).group_by(searches.c.run_id, searches.c.status)
+    for run_id, status, count in connection.execute(counts):
+        statuses.setdefault(run_id, {})[status] = count
+    columns = [runs.c[f.name] for f in fields(RunRow) if f.name != "statuses"]
+    rows = connection.execute(select(*columns).order_by(runs.c.id.desc()))
+    return [RunRow(**row._mapping, statuses=statuses.get(row.id, {})) for row in rows]
+
+
+def _totals(connection: Connection, run_id: str) -> Totals:
+    of_run = select(searches.c.id).where(searches.c.run_id == run_id)
+    paid = connection.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(replies.c.input_tokens), 0),
+            func.coalesce(func.sum(replies.c.cached_tokens), 0),
+            func.coalesce(func.sum(replies.c.output_tokens), 0),
+            func.coalesce(func.sum(replies.c.price), 0),
+            func.count(replies.c.price),
+        ).where(replies.c.search_id.in_(of_run))
+    ).one()
+    grown = connection.execute(
+        select(func.count()).select_from(nodes).where(nodes.c.search_id.in_(of_run))
+    ).scalar_one()
+    calls, fresh, cached, output, price, priced = (int(x) for x in paid)
+    return Totals(calls, grown, fresh, cached, output, price if priced == calls else None)

@@ -1,0 +1,195 @@
+"""The tables. Rows are appended and never changed, but for a search's status, answer, lease and chain head, a run's
+heads and the budget counters. Times are milliseconds since 1970 (UTC), by the database's clock; money is nano-dollars.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ColumnElement
+
+from store.text import SafeJSON, SafeText
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+HASH = String(64)
+
+
+class now(ColumnElement[int]):
+    """The database's clock, in milliseconds since 1970."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(*_: Any, **__: Any) -> str:
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+@compiles(now, "postgresql")
+def _postgres_now(*_: Any, **__: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(36), primary_key=True),  # UUIDv7: sorts by time
+    Column("created", BigInteger, nullable=False),
+    Column("name", SafeText, nullable=False),  # of the recipe
+    Column("config", SafeJSON, nullable=False),  # resolved, never just a preset's name
+    Column("config_sha256", HASH, nullable=False),
+    Column("versions", SafeJSON, nullable=False),
+    Column("prices", SafeJSON, nullable=False),
+    Column("finding", SafeJSON, nullable=False),  # what the probe saw; the weak pair's device and number format
+    Column("heads", SafeJSON, nullable=True),  # at the end: search id -> head of its chain
+)
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("key", HASH, nullable=False),  # identity: prompt hash, occurrence, config hash, seed
+    Column("prompt", SafeText, nullable=False),
+    Column("prompt_sha256", HASH, nullable=False),
+    Column("occurrence", Integer, nullable=False),
+    Column("method", String(64), nullable=False),
+    Column("method_version", Integer, nullable=False),
+    Column("method_config", SafeJSON, nullable=False),
+    Column("config_sha256", HASH, nullable=False),  # of all that shapes the tree: method, sampling, models
+    Column("seed", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),  # waiting, running, interrupted, done, failed
+    Column("answer", SafeJSON, nullable=True),
+    Column("owner", String(200), nullable=True),  # lease
+    Column("expires", BigInteger, nullable=True),
+    Column("fence", Integer, nullable=False),
+    Column("links", Integer, nullable=False),  # chain: how many rows, and the last one's hash
+    Column("head", HASH, nullable=False),
+    UniqueConstraint("run_id", "key"),
+    Index(None, "key"),
+)
+
+
+def _chained(name: str, *columns: Any) -> Table:
+    """A table of immutable rows of a search, each with its place and hash in the search's chain."""
+    return Table(
+        name,
+        metadata,
+        Column("search_id", ForeignKey("searches.id"), primary_key=True),
+        *columns,
+        Column("link", Integer, nullable=False),
+        Column("hash", HASH, nullable=False),
+        UniqueConstraint("search_id", "link"),
+    )
+
+
+asks = _chained(
+    "asks",
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),  # sample
+    Column("node_id", HASH, nullable=False),
+    Column("attempt", Integer, nullable=False),  # how often this node had been asked before
+    Column("payload", SafeJSON, nullable=False),  # n, max_tokens
+)
+
+calls = _chained(
+    "calls",
+    Column("ask", Integer, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),  # of an ask split over requests
+    Column("attempt", Integer, primary_key=True, autoincrement=False),  # of a request tried again
+    Column("sent", BigInteger, nullable=False),
+    Column("request", SafeJSON, nullable=False),  # all but the text, which its node tells; its sha256 instead
+    Column("worst_tokens", BigInteger, nullable=False),
+    Column("worst_price", BigInteger, nullable=True),  # None: the price is unknown
+    ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
+)
+
+replies = _chained(
+    "replies",
+    Column("ask", Integer, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("received", BigInteger, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("failure", SafeJSON, nullable=True),  # what, status, blame, billed
+    Column("continuations", SafeJSON, nullable=True),  # parsed form
+    Column("body", LargeBinary, nullable=False),  # as it came, redacted, compressed (zlib)
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("price", BigInteger, nullable=True),
+    Column("latency", Double, nullable=False),
+    Column("request_id", SafeText, nullable=True),
+    ForeignKeyConstraint(
+        ["search_id", "ask", "part", "attempt"],
+        ["calls.search_id", "calls.ask", "calls.part", "calls.attempt"],
+    ),
+)
+
+nodes = _chained(
+    "nodes",
+    Column("id", HASH, primary_key=True),  # sha256(parent id, text, finish); the root, sha256(prompt), has no row
+    Column("parent_id", HASH, nullable=False),
+    Column("ask", Integer, nullable=False),  # that brought it first
+    Column("text", SafeText, nullable=False),
+    Column("finish", String(16), nullable=False),
+    Column("tokens", Integer, nullable=False),  # strong tokens of the chunk
+    ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
+)
+
+scores = _chained(
+    "scores",
+    Column("ask", Integer, primary_key=True, autoincrement=False),
+    Column("node_id", HASH, primary_key=True),
+    Column("name", String(64), primary_key=True),  # log_ratio; prior; entropy (of the grown node)
+    Column("value", Double, nullable=False),
+    Column("parts", SafeJSON, nullable=False),  # named parts; rung and bounds
+    ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
+)
+
+tells = _chained(
+    "tells",
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("ask", Integer, nullable=True),  # None: a stop
+    Column("kind", String(16), nullable=False),  # grown, failed, stop
+    Column("outcome", SafeJSON, nullable=False),  # grown: [node id, count] in order; else the reason
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("scope", String(64), primary_key=True),  # run:ID, day:YYYY-MM-DD, all
+    Column("unit", String(16), primary_key=True),  # requests, tokens, nano_usd
+    Column("limit", BigInteger, nullable=True),
+    Column("reserved", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+)
+
+CHAINED = (asks, calls, replies, nodes, scores, tells)

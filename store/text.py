@@ -1,0 +1,64 @@
+"""Column types that bring any Python text through any database, and JSON that both backends keep equal.
+
+Postgres accepts neither NUL nor lone surrogates, in text or in JSONB. Each such character, and the escape character
+U+001A itself, is written as U+001A followed by four hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import JSON, Dialect, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+_UNSAFE = re.compile("[\x00\x1a\ud800-\udfff]")
+_ESCAPED = re.compile("\x1a([0-9a-f]{4})")
+
+
+def escape(text: str) -> str:
+    """Text that any backend stores; `unescape` is its inverse."""
+    return _UNSAFE.sub(lambda m: f"\x1a{ord(m[0]):04x}", text)
+
+
+def unescape(text: str) -> str:
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text)
+
+
+def _through(value: Any, change: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {change(k): _through(v, change) for k, v in value.items()}
+        case list() | tuple():
+            return [_through(v, change) for v in value]
+    return value
+
+
+class SafeText(TypeDecorator[str]):
+    """Text of any characters."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else escape(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else unescape(value)
+
+
+class SafeJSON(TypeDecorator[Any]):
+    """JSON with text of any characters; JSONB on Postgres."""
+
+    impl = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return _through(value, escape)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return _through(value, unescape)
