@@ -1,0 +1,196 @@
+"""Everything open that a run works with: the record, the strong model and the weak pair; and the work itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as package_version
+from typing import Any
+
+from flows.config import RunConfig, parse_config
+from flows.errors import BadConfig, RunInterrupted
+from flows.methods import build
+from flows.plan import method_config, new_searches
+from flows.search import Driver, Models, Tally
+from providers import Blame, CallFailed, ProviderError, open_strong_model
+from scoring import Candidate, Score, Scorer, ScoringError, open_scorer
+from store import NewRun, Record, RunRow, StoreError
+from store.settings import DEFAULT_URL, ENVIRONMENT
+
+Search = Callable[[str], Awaitable[str]]
+"""Carry out the search with this id; returns its status."""
+
+
+def record_of(record: str | None) -> str:
+    """The record's URL: as given, else from the environment, else ./aligntree.db."""
+    return record or os.environ.get(ENVIRONMENT) or DEFAULT_URL
+
+
+@dataclass
+class Bench:
+    """Everything open that a run works with. Made by `open_bench`."""
+
+    config: RunConfig
+    record: Record
+    models: Models
+    tally: Tally
+    finding: Mapping[str, Any]
+
+    async def begin(self, prompts: Sequence[str]) -> str:
+        """Put a run on record: each prompt becomes a search for each method and seed. Returns the run's id."""
+        budget = self.config.budget
+        nano = int(budget.usd * 1_000_000_000) if budget.usd is not None else None
+        new = NewRun(
+            name=self.config.name,
+            config=self.config.model_dump(mode="json"),
+            versions=_versions(),
+            prices=self.models.strong.price.to_json() if self.models.strong.price else {},
+            finding=self.finding,
+            limits={"nano_usd": nano, "requests": budget.requests, "tokens": budget.tokens},
+            searches=new_searches(self.config, prompts),
+        )
+        return await self.record.begin_run(new)
+
+    async def carry_out(self, run_id: str, around: Callable[[Search], Search] | None = None) -> None:
+        """All searches of the run that nobody else holds, some at once; `around` wraps each (Prefect makes it a task).
+
+        Raises RunInterrupted when some did not end.
+        """
+        rows = self.record.searches(run_id)
+        unfinished = [row for row in rows if row.status not in ("done", "failed")]
+        self.tally.searches, self.tally.done = len(rows), len(rows) - len(unfinished)
+        at_once = asyncio.Semaphore(self.config.searches_at_once)
+        search = around(self.search) if around else self.search
+        failures = await _gather([_within(at_once, search, row.id) for row in unfinished])
+        if failures:
+            raise RunInterrupted(
+                f"{len(failures)} of {len(rows)} searches did not end: {failures[0]}",
+                where=f"run {run_id}",
+                mend=f"What was paid for is on record: aligntree resume {run_id}",
+            ) from failures[0]
+        if all(row.status in ("done", "failed") for row in self.record.searches(run_id)):
+            await self.record.end_run(run_id)
+
+    async def search(self, search_id: str) -> str:
+        """Claim one search and go on with it from the record; returns its status (`running`: another worker's)."""
+        journal = await self.record.claim(search_id)
+        if journal is None:
+            return "running"
+        row = next(row for row in self.record.searches(journal.run_id) if row.id == search_id)
+        config = method_config(self.config, row)
+        method = build(config, row.prompt, self.config.sampling.max_tokens)
+        status = "interrupted"
+        try:
+            history = self.record.history(search_id)
+            result = await Driver(row, self.config, method, journal, history, self.models, self.tally).run()
+            status = "done" if result.node is not None else "failed"
+        finally:
+            await self.record.release(journal, status, method.result().to_json())
+        self.tally.done += 1
+        return status
+
+
+@asynccontextmanager
+async def open_bench(
+    config: RunConfig, record: str | None = None, *, tally: Tally | None = None
+) -> AsyncIterator[Bench]:
+    """Open record, weak pair and strong model, in this order: the free checks before the paid probe."""
+    opened = Record.open(record_of(record), create=True)
+    try:
+        async with _models(config, None) as (models, finding):
+            yield Bench(config, opened, models, tally or Tally(), finding)
+    finally:
+        opened.close()
+
+
+@asynccontextmanager
+async def open_bench_of(
+    run: str | None, record: str | None = None, *, tally: Tally | None = None
+) -> AsyncIterator[tuple[Bench, RunRow]]:
+    """The bench of a run on record (its id or an unambiguous part; the newest for None), and its row.
+
+    What the probe found when the run began still holds.
+    """
+    opened = Record.open(record_of(record))
+    try:
+        row = opened.run(run)
+        config = config_of(row)
+        for search in opened.searches(row.id):
+            method_config(config, search)
+        async with _models(config, row.finding) as (models, finding):
+            yield Bench(config, opened, models, tally or Tally(), finding), row
+    finally:
+        opened.close()
+
+
+def config_of(run: RunRow) -> RunConfig:
+    """The config that a run was begun with; raises BadConfig where this version does not know one of its settings."""
+    return parse_config(run.config, f"of run {run.id}")
+
+
+@asynccontextmanager
+async def _models(
+    config: RunConfig, known: Mapping[str, Any] | None
+) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
+    """Both models, open; with what is `known` of them, or found by a probe."""
+    scorer = await asyncio.to_thread(open_scorer, config.weak)
+    strong = await asyncio.to_thread(open_strong_model, config.strong)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+    try:
+        if config.budget.usd is not None and strong.price is None:
+            raise BadConfig(
+                f"budget.usd = {config.budget.usd}, but the price of {config.strong.model} is not known",
+                where="budget",
+                mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
+            )
+        finding = known or {"strong": asdict(await strong.probe()), "weak": dict(scorer.traits)}
+        # A server that gives one choice where two were asked for is asked for one at a time.
+        most = 1 if finding["strong"]["choices"] == 1 else config.strong.choices_per_request
+        slots = asyncio.Semaphore(config.strong.concurrency)
+        yield Models(strong, slots, most, _scoring(scorer, thread), scorer.name), finding
+    finally:
+        thread.shutdown(cancel_futures=True)
+        await strong.close()
+
+
+def _scoring(scorer: Scorer, thread: ThreadPoolExecutor) -> Callable[[Sequence[Candidate]], Awaitable[list[Score]]]:
+    """The scorer on a thread of its own: torch never blocks the event loop."""
+
+    async def score(candidates: Sequence[Candidate]) -> list[Score]:
+        return await asyncio.get_running_loop().run_in_executor(thread, scorer.score, candidates)
+
+    return score
+
+
+async def _within(at_once: asyncio.Semaphore, search: Search, search_id: str) -> str:
+    async with at_once:
+        return await search(search_id)
+
+
+async def _gather(searches: Sequence[Awaitable[str]]) -> list[Exception]:
+    """Wait for all; what the world did to some of them does not stop the others, but a refused key stops all."""
+    tasks = [asyncio.ensure_future(search) for search in searches]
+    failures: list[Exception] = []
+    try:
+        for ended in asyncio.as_completed(tasks):
+            try:
+                await ended
+            except (ProviderError, ScoringError, StoreError) as failure:
+                failures.append(failure)
+                if isinstance(failure, CallFailed) and failure.blame is Blame.SETTINGS:
+                    break
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return failures
+
+
+def _versions() -> dict[str, str]:
+    packages = ("aligntree", "litellm", "openai", "peft", "prefect", "sqlalchemy", "torch", "transformers")
+    return {"python": platform.python_version()} | {name: package_version(name) for name in packages}

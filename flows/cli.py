@@ -1,0 +1,294 @@
+"""The command `aligntree`. Nothing heavy is imported until a verb needs it: `--help` answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from flows.config import RunConfig
+    from flows.run import Summary
+
+app = typer.Typer(
+    help="Align strong language models you may only call: search over their own continuations, guided by a small local "
+    "weak pair, every step on record.",
+    epilog="Begin with: aligntree demo",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Recipe = Annotated[str, typer.Option("--recipe", "-r", help="A built-in recipe's name (sentiment) or a YAML file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="One setting over the recipe's, such as sampling.max_tokens=64."
+    ),
+]
+RecordOption = Annotated[
+    str | None,
+    typer.Option("--record", help="Database URL or SQLite path. Default: $ALIGNTREE_RECORD, else ./aligntree.db."),
+]
+Prefect = Annotated[
+    bool | None,
+    typer.Option(
+        "--prefect/--no-prefect",
+        help="Run as a Prefect flow. Default: where a Prefect server is configured.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run's id, or an unambiguous beginning or end of it. Default: the newest."),
+]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
+) -> None:
+    if debug:
+        os.environ["ALIGNTREE_DEBUG"] = "1"
+
+
+@app.command()
+def align(
+    prompts: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Texts to continue.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file", "-f", help='Prompts from a text file (one a line) or JSONL ({"prompt": ...}); - is stdin.'
+        ),
+    ] = None,
+    recipe: Recipe = "sentiment",
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", help="One method: base, best_of_n, beam or aligntree. Default: the recipe's."),
+    ] = None,
+    settings: Settings = None,
+    record: RecordOption = None,
+    prefect: Prefect = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search for aligned continuations of prompts.
+
+    aligntree align "The movie was" --method aligntree
+
+    aligntree align --file prompts.jsonl --recipe mine.yaml --set methods.0.iterations=64
+    """
+    from flows.config import load_config
+    from flows.prompts import read_prompts
+
+    config = load_config(recipe, settings or (), method)
+    summary = _carry_out(config, read_prompts(prompts or (), file), record, prefect, quiet)
+    _print_answers(summary, json)
+
+
+@app.command()
+def resume(
+    run: RunArgument = None,
+    record: RecordOption = None,
+    prefect: Prefect = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a run from the record; nothing that was paid for is paid for again.
+
+    Searches that another process holds are left to it.
+    """
+    summary = _carry_out(None, run, record, prefect, quiet)
+    _print_answers(summary, json)
+
+
+@app.command()
+def runs(record: RecordOption = None, json: Json = False) -> None:
+    """List the runs on record, newest first."""
+    rows = _read(record, lambda opened: opened.runs())
+    if json:
+        from dataclasses import asdict
+
+        _print_json([asdict(row) for row in rows])
+        return
+    from flows.tables import runs_table
+
+    _print(runs_table(rows))
+
+
+@app.command()
+def show(
+    run: RunArgument = None,
+    search: Annotated[
+        str | None, typer.Option("--search", help="Draw the tree of this search: its number in the run, or its id.")
+    ] = None,
+    depth: Annotated[int | None, typer.Option("--depth", min=1, help="Levels to draw. Default: all.")] = None,
+    record: RecordOption = None,
+) -> None:
+    """Show a run's searches, or one search as a tree.
+
+    Each node is a chunk with its value V (the scorer's scale), visits N and prior P; the chosen path is marked *.
+    """
+    from flows.show import draw, find_search, replayed
+    from flows.tables import searches_table
+
+    def work(opened: Any) -> None:
+        row = opened.run(run)
+        searches = opened.searches(row.id)
+        if search is None and len(searches) > 1:
+            _print(searches_table(searches))
+            print(f"A tree: aligntree show {row.id} --search 1")
+            return
+        found = find_search(searches, search or "1")
+        _print(draw(found, replayed(opened, row, found), depth))
+
+    _read(record, work)
+
+
+@app.command()
+def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = False) -> None:
+    """The main job on the built-in models: 8 openings, continued plainly (base) and by search (aligntree).
+
+    No key, no GPU. Runs as a Prefect flow; the whole search is on record.
+    """
+    from importlib.resources import files
+
+    from flows.config import load_config
+    from flows.tables import comparison, cost
+
+    prompts = (files("flows") / "data" / "sentiment.txt").read_text(encoding="utf-8").splitlines()
+    summary = _carry_out(load_config("sentiment"), prompts, record, prefect, quiet)
+    _print(comparison(summary))
+    print(
+        "value: log-ratio of the weak pair, nats; it guides the search. "
+        "gold: VADER sentiment, -1 to 1; no search sees it."
+    )
+    print(f"cost: {cost(summary.totals)}")
+    print(f"record: {summary.record}, run {summary.run_id}")
+    print(f"a tree: aligntree show {summary.run_id} --search 2")
+
+
+def _carry_out(
+    config: RunConfig | None, what: list[str] | str | None, record: str | None, prefect: bool | None, quiet: bool
+) -> Summary:
+    """Begin a run of prompts (with a config), or go on with one (without), under a progress line."""
+    from flows.bench import Bench, open_bench, open_bench_of
+    from flows.progress import Watch
+    from flows.run import summarize
+    from flows.search import Tally
+
+    tally = Tally()
+    _quiet_libraries()
+
+    async def carry_out(bench: Bench, run_id: str) -> Summary:
+        if _wants_prefect(prefect):
+            from flows.flow import through_prefect
+
+            await through_prefect(bench, run_id)
+        else:
+            await bench.carry_out(run_id)
+        return summarize(bench.record, run_id, bench.config)
+
+    async def work() -> Summary:
+        if config is not None and isinstance(what, list):
+            async with open_bench(config, record, tally=tally) as bench:
+                return await carry_out(bench, await bench.begin(what))
+        async with open_bench_of(what if isinstance(what, str) else None, record, tally=tally) as (bench, row):
+            return await carry_out(bench, row.id)
+
+    with Watch(tally, quiet=quiet):
+        return asyncio.run(work())
+
+
+def _wants_prefect(asked: bool | None) -> bool:
+    """As asked; else where a Prefect server is configured (its embedded one takes seconds to start)."""
+    if asked is not None:
+        return asked
+    if os.environ.get("PREFECT_API_URL"):
+        return True
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url is not None
+
+
+def _quiet_libraries() -> None:
+    """No analytics, no calls home, no log noise of our libraries on the terminal, unless the user set otherwise."""
+    for name, value in {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def _read(record: str | None, work: Any) -> Any:
+    from flows.bench import record_of
+    from store import Record
+
+    opened = Record.open(record_of(record))
+    try:
+        return work(opened)
+    finally:
+        opened.close()
+
+
+def _print_answers(summary: Summary, json: bool) -> None:
+    if json:
+        _print_json(summary.to_json())
+        return
+    from flows.tables import cost, signed
+
+    for answer in summary.answers:
+        gold = f"  gold {signed(answer.gold)}" if answer.gold is not None else ""
+        note = "" if answer.complete else f"  [{answer.status}, not complete: {answer.why}]"
+        print(f"{answer.prompt}{answer.text}\n  -- {answer.method}  value {signed(answer.value)}{gold}{note}")
+    print(f"run {summary.run_id} in {summary.record}: {cost(summary.totals)}", file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # What is not for a terminal is not squeezed into 80 columns.
+    (console if console.is_terminal else Console(width=120)).print(renderable)
+
+
+def main() -> None:
+    """Run the command. Errors of the four packages are told in a line or two; exit status 2 for the user's mistakes,
+    1 for the world's.
+    """
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("interrupted; what was paid for is on record: aligntree resume", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        from flows.errors import FlowError
+        from providers.errors import ProviderError
+        from scoring.errors import ScoringError
+        from store.errors import StoreError
+
+        if os.environ.get("ALIGNTREE_DEBUG") or not isinstance(
+            error, FlowError | ProviderError | ScoringError | StoreError
+        ):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""RunConfig: one YAML file says everything about a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from flows.errors import BadConfig
+from flows.methods import AlignTreeConfig, MethodConfig
+from providers import StrongSettings
+from scoring import WeakSettings
+
+_RECIPES = files("flows") / "recipes"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sampling(_Settings):
+    """How the strong model draws, and how long an answer may be."""
+
+    max_tokens: int = Field(64, ge=1, description="Strong tokens in an answer, at most.")
+    temperature: float = Field(0.7, ge=0, le=2, description="Temperature of the strong model.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus: smallest set of tokens of this probability.")
+    top_k: int | None = Field(None, ge=1, description="Likeliest tokens to draw from, on servers that know top_k.")
+    stop: tuple[str, ...] = Field((), max_length=4, description="Texts that end an answer; they are cut off.")
+
+
+class Budget(_Settings):
+    """Limits of a run, checked before each request against its worst case; none: no limit."""
+
+    requests: int | None = Field(None, ge=1, description="HTTP requests to the strong model.")
+    tokens: int | None = Field(None, ge=1, description="Strong tokens, input and output.")
+    usd: Decimal | None = Field(None, gt=0, description="US dollars; refused where the model's price is unknown.")
+
+
+class RunConfig(_Settings):
+    """Everything that a run is told. Keys come from the environment, the record from --record: neither is in here."""
+
+    name: str = Field("run", min_length=1, max_length=100, description="What runs of this recipe are called.")
+    strong: StrongSettings = Field(default_factory=StrongSettings, description="The strong model.")
+    weak: WeakSettings = Field(default_factory=WeakSettings, description="The weak pair.")
+    sampling: Sampling = Field(default_factory=Sampling, description="Drawing from the strong model.")
+    methods: tuple[MethodConfig, ...] = Field(
+        (AlignTreeConfig(),), min_length=1, description="Search methods; each prompt is searched with each."
+    )
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="Each prompt is searched once with each seed.")
+    searches_at_once: int = Field(4, ge=1, description="Searches under way at the same time.")
+    budget: Budget = Field(default_factory=Budget, description="Limits of the run.")
+    gold: Literal["vader"] | None = Field(
+        None, description="Judge of the final answers, which no search ever sees; vader: sentiment, -1 to 1."
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> RunConfig:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: each seed once")
+        if len({m.model_dump_json() for m in self.methods}) < len(self.methods):
+            raise ValueError("methods: each method with the same settings once")
+        return self
+
+
+def load_config(recipe: str | None = None, settings: Sequence[str] = (), method: str | None = None) -> RunConfig:
+    """A recipe (a built-in name or a YAML file; none: the defaults) with single settings over it, `a.b=value` each.
+
+    `method` keeps that method alone, as the recipe sets it, else with its defaults. Raises BadConfig, naming the
+    field, the value and the mend.
+    """
+    source = recipe or "defaults"
+    data = _read(recipe) if recipe else {}
+    if method:
+        mine = [m for m in data.get("methods") or () if isinstance(m, dict) and m.get("name") == method]
+        data["methods"] = mine or [{"name": method}]
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise BadConfig(
+                f"{setting!r} is not KEY=VALUE", where="--set", mend="Such as --set sampling.max_tokens=128"
+            )
+        try:
+            _put(data, key.split("."), yaml.safe_load(text))
+        except (yaml.YAMLError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise BadConfig(f"cannot be set: {error}", where=f"--set {setting}", mend="Check the key's path") from error
+    return parse_config(data, source)
+
+
+def parse_config(data: Mapping[str, Any], source: str) -> RunConfig:
+    """Validate; raises BadConfig with the first few problems, one line each."""
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        told = []
+        for problem in error.errors(include_url=False)[:4]:
+            place = ".".join(str(part) for part in problem["loc"]) or "recipe"
+            told.append(f"{place} = {_short(problem.get('input'))}: {problem['msg']}")
+        raise BadConfig(
+            "; ".join(told), where=f"recipe {source}", mend="docs/settings.md lists every setting"
+        ) from None
+
+
+def recipe_text(name: str) -> str:
+    """The YAML of a built-in recipe or of a file; raises BadConfig."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadConfig(
+                f"cannot be read: {error}", where=f"recipe {name}", mend="Give a YAML file or a name"
+            ) from error
+    built_in = _RECIPES / f"{name}.yaml"
+    if built_in.is_file():
+        return built_in.read_text(encoding="utf-8")
+    raise BadConfig(
+        "no such recipe", where=f"recipe {name}", mend=f"Built in: {', '.join(recipes())}; or give a .yaml file"
+    )
+
+
+def recipes() -> list[str]:
+    """Names of the built-in recipes."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in _RECIPES.iterdir() if entry.name.endswith(".yaml"))
+
+
+def _read(recipe: str) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(recipe_text(recipe)) or {}
+    except yaml.YAMLError as error:
+        raise BadConfig(f"not YAML: {error}", where=f"recipe {recipe}", mend="Mend that line") from error
+    if not isinstance(data, dict):
+        raise BadConfig(f"holds {_short(data)}, not settings", where=f"recipe {recipe}", mend="Write KEY: VALUE lines")
+    return data
+
+
+def _put(data: Any, path: list[str], value: Any) -> None:
+    """Set a value deep inside; numbers index lists."""
+    step, *rest = path
+    if isinstance(data, list):
+        if rest:
+            _put(data[int(step)], rest, value)
+        else:
+            data[int(step)] = value
+    elif rest:
+        _put(data.setdefault(step, {}), rest, value)
+    else:
+        data[step] = value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,98 @@
+"""The contract of a search method: sans-IO ask and tell; a pure function of its config and what it was told.
+
+asks = method.ask()            what it wants now, in order; an empty list with nothing outstanding is the end
+method.tell(number, outcome)   an ask's outcome; outcomes are told in the order asked
+method.stop(reason)            no more asks; told like an outcome, at its place in the order
+method.result()                the best answer so far, at any time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from flows.methods.tree import Tree
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Grow `node` by `n` independent continuations of at most `max_tokens` tokens. `attempt`: its earlier asks."""
+
+    number: int
+    node: str
+    n: int
+    max_tokens: int
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number that an API may withhold: its value, and how it was come by. Bounds where the rung has them."""
+
+    value: float
+    rung: str
+    bounds: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Child:
+    """A sampled chunk below the grown node; equal ones are merged and counted.
+
+    `tokens` of the strong model in the chunk; `value` of the whole answer up to here (the scorer's scale).
+    """
+
+    id: str
+    text: str
+    finish: str
+    tokens: int
+    count: int
+    prior: Estimate
+    value: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The outcome of a Sample. `entropy` of the grown node's next token, in bits."""
+
+    children: tuple[Child, ...]
+    entropy: Estimate
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An ask that could not be fulfilled: the request was refused, or brought nothing that is progress."""
+
+    reason: str
+
+
+Outcome = Grown | Failed
+
+
+@dataclass(frozen=True)
+class Result:
+    """The best answer so far. `complete`: it ended by itself or at the token limit. `why`: the search's end."""
+
+    node: str | None
+    answer: str
+    value: float | None
+    complete: bool
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"node": self.node, "text": self.answer, "value": self.value, "complete": self.complete, "why": self.why}
+
+
+class Method(Protocol):
+    """One search in progress."""
+
+    tree: Tree
+
+    def ask(self) -> list[Sample]: ...
+
+    def tell(self, number: int, outcome: Outcome) -> None: ...
+
+    def stop(self, reason: str) -> None: ...
+
+    def result(self) -> Result: ...

@@ -1,0 +1,53 @@
+"""From the strong model's continuations to the children of a node, before they are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flows.methods.base import Estimate, Sample
+from flows.methods.ladder import entropy, prior
+from flows.methods.tree import child_id
+from providers import Continuation
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A distinct continuation of a node: what a Child is before it has a value."""
+
+    id: str
+    text: str
+    finish: str
+    tokens: int
+    count: int
+    prior: Estimate
+
+
+def chunks(ask: Sample, continuations: Sequence[Continuation], vocabulary: int) -> tuple[tuple[Chunk, ...], Estimate]:
+    """The ask's distinct chunks, in the order of their first appearance, and the grown node's entropy (bits).
+
+    An empty chunk that ended by length is no progress, and filtered text no answer: neither becomes a child.
+    """
+    usable = [c for c in continuations if c.finish == "stop" or (c.finish == "length" and c.text)]
+    merged: dict[str, list[Continuation]] = {}
+    for continuation in usable:
+        merged.setdefault(child_id(ask.node, continuation.text, continuation.finish), []).append(continuation)
+    found = tuple(
+        Chunk(
+            id=node,
+            text=equal[0].text,
+            finish=equal[0].finish,
+            tokens=_tokens(equal[0], ask.max_tokens),
+            count=len(equal),
+            prior=prior(equal, len(usable), len(merged)),
+        )
+        for node, equal in merged.items()
+    )
+    return found, entropy(continuations, vocabulary)
+
+
+def _tokens(continuation: Continuation, asked: int) -> int:
+    """A chunk cut by length is as long as was asked; of one that ended, the tokens where they are told."""
+    if continuation.finish == "length":
+        return asked
+    return len(continuation.tokens) if continuation.tokens is not None else asked

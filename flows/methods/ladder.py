@@ -1,0 +1,71 @@
+"""What an API may withhold, climbed down rung by rung: a chunk's prior and a node's next-token entropy.
+
+Each estimate says its rung, so that the record shows what a search was really guided by.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from flows.methods.base import Estimate
+from providers import Continuation
+
+
+def prior(merged: Sequence[Continuation], drawn: int, distinct: int) -> Estimate:
+    """P of a chunk: the geometric mean of its tokens' probabilities (W2S-AlignTree, eq. of EA-PUCT's prior).
+
+    Without logprobs the frequency of the chunk among the `drawn` choices, where any repeat; else uniform. `merged`
+    are the equal choices that this chunk stands for.
+    """
+    tokens = merged[0].tokens
+    if tokens:
+        return Estimate(math.exp(sum(t.logprob for t in tokens) / len(tokens)), "logprobs")
+    if distinct < drawn:
+        return Estimate(len(merged) / drawn, "frequency")
+    return Estimate(1 / drawn, "uniform")
+
+
+def entropy(continuations: Sequence[Continuation], vocabulary: int) -> Estimate:
+    """Entropy (bits) of the next token at the grown node: the median over the samples' first positions, which all share
+    one distribution; 0 where no top list came back. `vocabulary`: tokens the strong model knows, for the upper bound.
+    """
+    tops = [[p for _, p in c.tokens[0].top] for c in continuations if c.tokens and c.tokens[0].top]
+    if not tops:
+        return Estimate(0.0, "none")
+    found = [entropy_of_top(top, vocabulary) for top in tops]
+    value = statistics.median(e.value for e in found)
+    lower = statistics.median(e.bounds[0] for e in found if e.bounds)
+    upper = statistics.median(e.bounds[1] for e in found if e.bounds)
+    return Estimate(value, found[0].rung, (lower, upper))
+
+
+def entropy_of_top(logprobs: Sequence[float], vocabulary: int) -> Estimate:
+    """Entropy (bits) from the k largest log-probabilities (nats), bounded by the tail that was not shown.
+
+    H_k of the shown; the unseen mass r spread evenly over the unseen tokens is the most, packed as tightly as p_k
+    allows the least. Ten or more shown: midpoint of the bounds; fewer: a geometric tail.
+    """
+    shown = sorted((math.exp(p) for p in logprobs), reverse=True)
+    k, last = len(shown), shown[-1]
+    known = -sum(p * math.log(p) for p in shown if p > 0)
+    rest = min(max(1 - sum(shown), 0.0), 1.0)
+    if rest == 0 or last == 0:
+        return _bits(known, f"top-{k}", known, known)
+    unseen = max(vocabulary - k, 1)
+    upper = known + rest * math.log(unseen / rest)
+    full = math.floor(rest / last)
+    over = rest - full * last
+    lower = known - full * last * math.log(last) - (over * math.log(over) if over > 0 else 0.0)
+    upper = max(upper, lower)
+    if k >= 10:
+        return _bits((lower + upper) / 2, f"top-{k} midpoint", lower, upper)
+    tail = -rest * math.log(last) + rest * (rest + last) / last * math.log((rest + last) / rest)
+    # The geometric tail is rest/last tokens long in the mean; bounds hold whatever the tail.
+    return _bits(min(max(known + tail, lower), upper), f"top-{k} geometric", lower, upper)
+
+
+def _bits(nats: float, rung: str, lower: float, upper: float) -> Estimate:
+    to_bits = 1 / math.log(2)
+    return Estimate(nats * to_bits, rung, (lower * to_bits, upper * to_bits))

@@ -1,0 +1,55 @@
+"""What a run will search for: prompts x methods x seeds, each with an identity of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flows.config import RunConfig
+from flows.errors import BadPrompts, CannotResume
+from flows.methods import MethodConfig, version
+from store import NewSearch, SearchRow, fingerprint
+
+
+def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
+    """One search per prompt, method and seed. Its identity does not depend on where the prompt stands in a file.
+
+    Raises BadPrompts where there is nothing to continue.
+    """
+    if not prompts or any(not prompt.strip() for prompt in prompts):
+        what = "one of them is empty" if prompts else "nothing to continue"
+        raise BadPrompts(what, where="prompts", mend="Give some text to continue")
+    searches = []
+    seen: dict[str, int] = {}
+    for prompt in prompts:
+        occurrence = seen[prompt] = seen.get(prompt, -1) + 1
+        for method in config.methods:
+            shape = fingerprint(_shape(config, method))
+            for seed in config.seeds:
+                key = fingerprint([prompt, occurrence, shape, seed])
+                settings = method.model_dump(mode="json")
+                searches.append(NewSearch(key, prompt, occurrence, method.name, version(method), settings, shape, seed))
+    return searches
+
+
+def _shape(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
+    """All that shapes a tree, and nothing that only decides where and how fast it grows."""
+    return {
+        "method": method.model_dump(mode="json"),
+        "version": version(method),
+        "sampling": config.sampling.model_dump(mode="json"),
+        "strong": config.strong.model_dump(mode="json", include={"model", "template", "logprobs", "vocabulary"}),
+        "weak": config.weak.model_dump(mode="json", include={"reference", "adapter", "template", "eos"}),
+    }
+
+
+def method_config(config: RunConfig, row: SearchRow) -> MethodConfig:
+    """The method as the record has it; refuses a search that another version of the method began."""
+    found = next((m for m in config.methods if m.model_dump(mode="json") == dict(row.method_config)), None)
+    if found is None or version(found) != row.method_version:
+        raise CannotResume(
+            f"it was begun with {row.method} version {row.method_version}",
+            where=f"search {row.id}",
+            mend="Go on with the version of aligntree that the run names (aligntree runs --json)",
+        )
+    return found

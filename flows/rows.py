@@ -1,0 +1,132 @@
+"""Between methods and the record: outcomes to rows and back, and replaying what was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flows.errors import RecordMismatch
+from flows.methods import Child, Estimate, Failed, Grown, Method, Outcome, Sample
+from providers import Continuation, Token
+from store import AskRow, History, NodeRow, ScoreRow, TellRow
+
+
+@dataclass(frozen=True)
+class Told:
+    """A tell with the nodes and scores that are recorded along with it."""
+
+    tell: TellRow
+    nodes: tuple[NodeRow, ...] = ()
+    scores: tuple[ScoreRow, ...] = ()
+
+
+def ask_row(ask: Sample) -> AskRow:
+    return AskRow(ask.number, "sample", ask.node, ask.attempt, {"n": ask.n, "max_tokens": ask.max_tokens})
+
+
+def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Mapping[str, Any]) -> Told:
+    """The rows of an outcome; nodes that are `known` by id are not recorded again."""
+    if isinstance(outcome, Failed):
+        return Told(TellRow(position, ask.number, "failed", {"reason": outcome.reason}))
+    new = tuple(
+        NodeRow(c.id, ask.node, ask.number, c.text, c.finish, c.tokens) for c in outcome.children if c.id not in known
+    )
+    scores = [_estimate_row(ask, ask.node, "entropy", outcome.entropy)]
+    for child in outcome.children:
+        scores.append(ScoreRow(ask.number, child.id, scorer, child.value, dict(child.parts)))
+        scores.append(_estimate_row(ask, child.id, "prior", child.prior))
+    grown = {"scorer": scorer, "children": [[child.id, child.count] for child in outcome.children]}
+    return Told(TellRow(position, ask.number, "grown", grown), new, tuple(scores))
+
+
+def stopped(position: int, reason: str) -> Told:
+    return Told(TellRow(position, None, "stop", {"reason": reason}))
+
+
+def replay(method: Method, history: History) -> list[Sample]:
+    """Tell a fresh method its record, in order; returns the asks that were made and not yet told.
+
+    Raises RecordMismatch where the method asks for something else than the record says.
+    """
+    open_asks: dict[int, Sample] = {}
+    for tell in history.tells:
+        for ask in method.ask():
+            _check(ask, history)
+            open_asks[ask.number] = ask
+        if tell.ask is None:
+            method.stop(tell.outcome["reason"])
+            continue
+        if tell.ask not in open_asks:
+            raise RecordMismatch(f"tell {tell.position} answers ask {tell.ask}, which is not open", mend=_MEND)
+        del open_asks[tell.ask]
+        method.tell(tell.ask, _outcome(tell, history))
+    return list(open_asks.values())
+
+
+_MEND = "The record was changed, or it was written by another version of the method"
+
+
+def _check(ask: Sample, history: History) -> None:
+    recorded = history.asks.get(ask.number)
+    if recorded is not None and recorded != ask_row(ask):
+        raise RecordMismatch(f"ask {ask.number} is {ask_row(ask)}, on record {recorded}", mend=_MEND)
+
+
+def _outcome(tell: TellRow, history: History) -> Outcome:
+    if tell.kind == "failed":
+        return Failed(tell.outcome["reason"])
+    if tell.ask is None:
+        raise RecordMismatch(f"tell {tell.position} is of kind {tell.kind} and answers no ask", mend=_MEND)
+
+    def score(node: str, name: str) -> ScoreRow:
+        for row in history.scores.get(node, ()):
+            if row.ask == tell.ask and row.name == name:
+                return row
+        raise RecordMismatch(f"no {name} of node {node[:12]} as of ask {tell.ask}", mend=_MEND)
+
+    children = []
+    for node, count in tell.outcome["children"]:
+        row, value = history.nodes[node], score(node, tell.outcome["scorer"])
+        prior = _estimate(score(node, "prior"))
+        children.append(Child(row.id, row.text, row.finish, row.tokens, count, prior, value.value, value.parts))
+    return Grown(tuple(children), _estimate(score(history.asks[tell.ask].node_id, "entropy")))
+
+
+def _estimate_row(ask: Sample, node: str, name: str, estimate: Estimate) -> ScoreRow:
+    parts: dict[str, Any] = {"rung": estimate.rung}
+    if estimate.bounds is not None:
+        parts["bounds"] = list(estimate.bounds)
+    return ScoreRow(ask.number, node, name, estimate.value, parts)
+
+
+def _estimate(row: ScoreRow) -> Estimate:
+    bounds = row.parts.get("bounds")
+    return Estimate(row.value, row.parts["rung"], (bounds[0], bounds[1]) if bounds else None)
+
+
+def continuations_to_json(continuations: Sequence[Continuation]) -> list[dict[str, Any]]:
+    """The parsed form: tokens with their log-probabilities, and the top list of the first position only, which is all
+    that the prior and the entropy need; the rest is in the body.
+    """
+    return [
+        {
+            "text": c.text,
+            "finish": c.finish,
+            "tokens": None if c.tokens is None else [[t.text, t.logprob] for t in c.tokens],
+            "top": [list(pair) for pair in c.tokens[0].top] if c.tokens else [],
+        }
+        for c in continuations
+    ]
+
+
+def continuations_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Continuation, ...]:
+    return tuple(
+        Continuation(row["text"], row["finish"], None if row["tokens"] is None else _tokens(row["tokens"], row["top"]))
+        for row in rows
+    )
+
+
+def _tokens(tokens: Sequence[Sequence[Any]], top: Sequence[Sequence[Any]]) -> tuple[Token, ...]:
+    first = tuple((text, logprob) for text, logprob in top)
+    return tuple(Token(text, logprob, first if i == 0 else ()) for i, (text, logprob) in enumerate(tokens))

@@ -1,0 +1,85 @@
+"""A run from a program: `align` does what the command does, `resume` goes on, `summarize` reads off the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flows.bench import open_bench, open_bench_of
+from flows.config import RunConfig
+from flows.gold import judge
+from flows.search import Tally
+from store import Record, Totals
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search came to. `status`: done, failed, interrupted, running (elsewhere), waiting. `gold`: the judge's."""
+
+    search_id: str
+    prompt: str
+    method: str
+    seed: int
+    status: str
+    text: str
+    value: float | None
+    gold: float | None
+    complete: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run as the record has it: its answers in the order of the prompts, and what they cost."""
+
+    run_id: str
+    record: str
+    answers: tuple[Answer, ...]
+    totals: Totals
+
+    @property
+    def finished(self) -> bool:
+        return all(answer.status in ("done", "failed") for answer in self.answers)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"finished": self.finished}
+
+
+async def align(
+    prompts: Sequence[str], config: RunConfig | None = None, *, record: str | None = None, tally: Tally | None = None
+) -> Summary:
+    """Search each prompt with each method and seed of `config`; what `aligntree align` does.
+
+    `record` is a database URL or an SQLite path (default: the environment variable ALIGNTREE_RECORD, else
+    ./aligntree.db). Raises the errors of config, providers, scoring and store before any row is written or token paid
+    for, and RunInterrupted where some searches could not end; `resume` goes on.
+    """
+    async with open_bench(config or RunConfig(), record, tally=tally) as bench:
+        run_id = await bench.begin(prompts)
+        await bench.carry_out(run_id)
+        return summarize(bench.record, run_id, bench.config)
+
+
+async def resume(run: str | None = None, *, record: str | None = None, tally: Tally | None = None) -> Summary:
+    """Go on with a run (its id or an unambiguous part; the newest for None); nothing is paid for twice."""
+    async with open_bench_of(run, record, tally=tally) as (bench, row):
+        await bench.carry_out(row.id)
+        return summarize(bench.record, row.id, bench.config)
+
+
+def summarize(record: Record, run_id: str, config: RunConfig) -> Summary:
+    """Read a run's answers and totals off the record, and judge the answers."""
+    gold = judge(config.gold)
+    answers = []
+    for row in record.searches(run_id):
+        got = row.answer or {}
+        text = got.get("text", "")
+        judged = gold(row.prompt + text) if gold and got.get("node") else None
+        answers.append(
+            Answer(
+                row.id, row.prompt, row.method, row.seed, row.status, text, got.get("value"), judged,
+                got.get("complete", False), got.get("why", ""),
+            )
+        )  # fmt: skip
+    return Summary(run_id, record.shown, tuple(answers), record.totals(run_id))

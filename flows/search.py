@@ -1,0 +1,239 @@
+"""The driver of one search: ask -> call -> record -> tell.
+
+Life of an ask: each HTTP request has its intent on record before it is sent and its reply before it is used; what the
+replies bring is scored, recorded and told, in the order asked. A fresh driver on the same record goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from flows.config import RunConfig
+from flows.methods import Child, Failed, Grown, Method, Outcome, Result, Sample, chunks
+from flows.rows import ask_row, continuations_from_json, continuations_to_json, replay, stopped, told
+from providers import Blame, CallFailed, Continuation, ContinuationRequest, Reply, StrongModel
+from providers.policy import retrying, split
+from scoring import Candidate, Score
+from store import CallKey, Cost, History, Journal, OutOfBudget, ReplyRow, SearchRow
+
+Scoring = Callable[[Sequence[Candidate]], Awaitable[list[Score]]]
+
+
+@dataclass
+class Tally:
+    """What a run has done since it was started here, for whoever watches it."""
+
+    searches: int = 0
+    done: int = 0
+    nodes: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    price: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    """Best value so far, by search."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """What searches share: the strong model with its slots, and the scorer's thread."""
+
+    strong: StrongModel
+    slots: asyncio.Semaphore
+    choices_per_request: int
+    score: Scoring
+    scorer: str
+
+
+class Driver:
+    """One search under way. Raises CallFailed, StoreError or ScoringError; all that was paid for is on record."""
+
+    def __init__(
+        self,
+        row: SearchRow,
+        config: RunConfig,
+        method: Method,
+        journal: Journal,
+        history: History,
+        models: Models,
+        tally: Tally,
+    ) -> None:
+        self._row, self._config, self._method = row, config, method
+        self._journal, self._history, self._models, self._tally = journal, history, models, tally
+        self._told = len(history.tells)
+        self._stopped = any(tell.kind == "stop" for tell in history.tells)
+        template = config.strong.template
+        environment = SandboxedEnvironment(undefined=StrictUndefined)
+        self._text = environment.from_string(template).render(prompt=row.prompt) if template else row.prompt
+
+    async def run(self) -> Result:
+        """Go on from the record to the end of the search."""
+        open_asks = replay(self._method, self._history)
+        if self._stopped:
+            open_asks = []  # what was under way at a stop is not asked again
+        under_way = {ask.number: (ask, asyncio.create_task(self._answer(ask))) for ask in open_asks}
+        try:
+            while True:
+                for ask in self._method.ask():
+                    under_way[ask.number] = (ask, asyncio.create_task(self._answer(ask)))
+                if not under_way:
+                    return self._method.result()
+                ask, task = under_way.pop(min(under_way))
+                try:
+                    outcome = await task
+                except OutOfBudget as error:
+                    await self._stop(error.what)
+                    continue
+                await self._tell(ask, outcome)
+        finally:
+            for _, task in under_way.values():
+                task.cancel()
+            await asyncio.gather(*(task for _, task in under_way.values()), return_exceptions=True)
+
+    async def _tell(self, ask: Sample, outcome: Outcome) -> None:
+        rows = told(self._told, ask, outcome, self._models.scorer, self._method.tree.nodes)
+        await self._journal.tell(rows.tell, rows.nodes, rows.scores)
+        self._told += 1
+        self._method.tell(ask.number, outcome)
+        self._tally.nodes += len(rows.nodes)
+        best = self._method.result().value
+        if best is not None:
+            self._tally.best[self._row.id] = best
+
+    async def _stop(self, reason: str) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        await self._journal.tell(stopped(self._told, reason).tell)
+        self._told += 1
+        self._method.stop(reason)
+
+    async def _answer(self, ask: Sample) -> Outcome:
+        """Sample, merge and score."""
+        try:
+            continuations = await self._collect(ask)
+        except CallFailed as failed:
+            if failed.blame is not Blame.REQUEST:
+                raise
+            return Failed(failed.what)
+        found, entropy = chunks(ask, continuations, self._config.strong.vocabulary)
+        if not found:
+            return Failed("the strong model brought no text")
+        answer = self._answer_so_far(ask)
+        candidates = [Candidate(self._row.prompt, answer + chunk.text, chunk.finish == "stop") for chunk in found]
+        scores = await self._models.score(candidates)
+        return Grown(
+            tuple(
+                Child(c.id, c.text, c.finish, c.tokens, c.count, c.prior, s.value, s.parts)
+                for c, s in zip(found, scores, strict=True)
+            ),
+            entropy,
+        )
+
+    def _answer_so_far(self, ask: Sample) -> str:
+        tree = self._method.tree
+        return tree.answer(tree.nodes[ask.node])
+
+    async def _collect(self, ask: Sample) -> list[Continuation]:
+        """`ask.n` choices: split over requests, topped up where a server gives fewer than asked."""
+        got: list[Continuation] = []
+        part, most = 0, self._models.choices_per_request
+        while len(got) < ask.n:
+            sizes = split(ask.n - len(got), most)
+            requests = (self._part(ask, part + i, size) for i, size in enumerate(sizes))
+            # All are waited for, whatever one of them brings: what is paid for gets its reply on record.
+            brought = await asyncio.gather(*requests, return_exceptions=True)
+            for failure in brought:
+                if isinstance(failure, BaseException):
+                    raise failure
+            replies = [reply for reply in brought if not isinstance(reply, BaseException)]
+            got += chain.from_iterable(replies)
+            part += len(sizes)
+            most = min(most, max(map(len, replies)))
+        return got
+
+    async def _part(self, ask: Sample, part: int, n: int) -> tuple[Continuation, ...]:
+        """The choices of one part: from the record where they are, else paid for, tried again if need be."""
+        attempts = sorted(key.attempt for key in self._history.calls if (key.ask, key.part) == (ask.number, part))
+        for attempt in attempts:
+            recorded = self._history.replies[CallKey(ask.number, part, attempt)]
+            if recorded.failure is None:
+                return continuations_from_json(recorded.continuations or ())
+            if recorded.failure.get("blame") == Blame.REQUEST:
+                raise CallFailed(recorded.failure["what"], where=self._row.id, blame=Blame.REQUEST, billed=False)
+        attempt = len(attempts)
+        async for trial in retrying(self._config.strong.retry_for):
+            with trial:
+                key = CallKey(ask.number, part, attempt)
+                attempt += 1
+                return (await self._call(ask, key, n)).continuations
+        raise AssertionError("retrying returns or raises")
+
+    async def _call(self, ask: Sample, key: CallKey, n: int) -> Reply:
+        """One HTTP request: intent, send, reply."""
+        request = self._request(ask, key.part, n)
+        async with self._models.slots:
+            worst = Cost(*self._models.strong.worst_case(request))
+            await self._journal.intend(ask_row(ask), key, _on_record(request), worst)
+            try:
+                reply = await self._models.strong.send(request)
+            except CallFailed as failed:
+                failure = {"what": failed.what, "status": failed.status, "blame": failed.blame, "billed": failed.billed}
+                await self._journal.settle(key, ReplyRow(None, failure, failed.body), billed=failed.billed)
+                raise
+            await self._journal.settle(key, _reply_row(reply))
+        self._tally.calls += 1
+        self._tally.input_tokens += reply.usage.input
+        self._tally.output_tokens += reply.usage.output
+        self._tally.price += reply.price or 0
+        return reply
+
+    def _request(self, ask: Sample, part: int, n: int) -> ContinuationRequest:
+        sampling = self._config.sampling
+        return ContinuationRequest(
+            text=self._text + self._answer_so_far(ask),
+            n=n,
+            max_tokens=ask.max_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            stop=sampling.stop,
+            seed=request_seed(self._row.seed, self._row.key, ask.node, ask.attempt, part),
+            logprobs=self._config.strong.logprobs,
+        )
+
+
+def request_seed(seed: int, search_key: str, node: str, attempt: int, part: int) -> int:
+    """31 bits from a hash: neighbouring requests share no choices (llama.cpp's choice j uses seed + j)."""
+    digest = hashlib.sha256(f"{seed}/{search_key}/{node}/{attempt}/{part}".encode()).digest()
+    return int.from_bytes(digest[:4]) & 0x7FFF_FFFF
+
+
+def _on_record(request: ContinuationRequest) -> Mapping[str, Any]:
+    """All but the text, which prompt and node tell; its hash instead."""
+    row = asdict(request)
+    text = row.pop("text")
+    return row | {"text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
+
+
+def _reply_row(reply: Reply) -> ReplyRow:
+    return ReplyRow(
+        continuations=continuations_to_json(reply.continuations),
+        failure=None,
+        body=reply.body,
+        input_tokens=reply.usage.input,
+        cached_tokens=reply.usage.cached,
+        output_tokens=reply.usage.output,
+        estimated=reply.usage.estimated,
+        price=reply.price,
+        latency=reply.latency,
+        request_id=reply.request_id,
+    )

@@ -1,0 +1,71 @@
+"""A search on the terminal: its tree, replayed from the record, with the chosen path marked."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.text import Text
+from rich.tree import Tree as Drawn
+
+from flows.bench import config_of
+from flows.errors import FlowError
+from flows.methods import Method, Node, build
+from flows.plan import method_config
+from flows.rows import replay
+from store import Record, RunRow, SearchRow
+
+
+class NoSuchSearch(FlowError):
+    """A search that the run does not have."""
+
+    exit_status = 2
+
+
+def find_search(searches: list[SearchRow], wanted: str) -> SearchRow:
+    """By its number in the run (from 1) or the start or end of its id; raises NoSuchSearch."""
+    if wanted.isdecimal() and 0 < int(wanted) <= len(searches):
+        return searches[int(wanted) - 1]
+    fits = [row for row in searches if row.id.startswith(wanted) or row.id.endswith(wanted)]
+    if len(fits) != 1:
+        raise NoSuchSearch(
+            f"{len(fits)} searches fit", where=f"search {wanted!r}", mend=f"Give a number from 1 to {len(searches)}"
+        )
+    return fits[0]
+
+
+def replayed(record: Record, run: RunRow, row: SearchRow) -> Method:
+    """The search as the record tells it: no network, no model."""
+    config = config_of(run)
+    method = build(method_config(config, row), row.prompt, config.sampling.max_tokens)
+    replay(method, record.history(row.id))
+    return method
+
+
+def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
+    """Each node with its value, visits and prior; best first; the chosen path in bold with a mark."""
+    tree = method.tree
+    best = method.result().node
+    chosen = {node.id for node in tree.nodes[best].path()} if best else set()
+    top = Drawn(Text(row.prompt, style="bold"))
+    pending = [(tree.root, top, 0)]
+    while pending:
+        node, branch, level = pending.pop()
+        if depth is not None and level >= depth:
+            if node.children:
+                branch.add(f"[dim]... {len(node.children)} children[/]")
+            continue
+        best_first = sorted(node.children, key=lambda c: (-_value(c), c.id))
+        pending += [(child, branch.add(_label(child, child.id in chosen)), level + 1) for child in best_first]
+    return top
+
+
+def _label(node: Node, chosen: bool) -> str:
+    mark, style = ("* ", "bold green") if chosen else ("", "default")
+    end = " [dim](end)[/]" if node.finish == "stop" else ""
+    visits = f" N {node.visits}" if node.visits else ""
+    text = escape(repr(node.text)[1:-1])
+    numbers = escape(f"[{node.id[:8]}]") + f" V {_value(node):+.2f}{visits} P {node.prior:.2f}"
+    return f"[{style}]{mark}{text}[/]{end} [dim]{numbers}[/]"
+
+
+def _value(node: Node) -> float:
+    return node.value if node.value is not None else float("-inf")

@@ -1,0 +1,69 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from flows.run import Answer, Summary
+from store import RunRow, SearchRow, Totals
+
+
+def runs_table(rows: Sequence[RunRow]) -> Table:
+    table = Table("run", "begun (UTC)", "name", "searches", "status")
+    for run in rows:
+        begun = datetime.fromtimestamp(run.created / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        told = ", ".join(f"{count} {status}" for status, count in sorted(run.statuses.items()))
+        table.add_row(run.id, begun, run.name, str(sum(run.statuses.values())), told)
+    return table
+
+
+def searches_table(rows: Sequence[SearchRow]) -> Table:
+    table = Table("#", "method", "status", "value", "prompt and answer", expand=True)
+    for number, row in enumerate(rows, 1):
+        answer = row.answer or {}
+        text = Text(row.prompt, style="bold", no_wrap=True).append(answer.get("text", ""), style="not bold")
+        table.add_row(str(number), row.method, row.status, signed(answer.get("value")), text)
+    return table
+
+
+def comparison(summary: Summary) -> Table:
+    """Prompt by prompt, the answer of each method with its value and gold; then the means of each method."""
+    table = Table("method", "value", "gold", "prompt and answer", expand=True)
+    methods = list(dict.fromkeys(answer.method for answer in summary.answers))
+    by_prompt: dict[str, list[Answer]] = {}
+    for answer in summary.answers:
+        by_prompt.setdefault(answer.prompt, []).append(answer)
+    for prompt, answers in by_prompt.items():
+        for answer in answers:
+            text = Text(prompt, style="bold").append(re.sub(r"\s+", " ", answer.text), style="not bold")
+            table.add_row(answer.method, signed(answer.value), signed(answer.gold), text)
+        table.add_section()
+    for method in methods:
+        of = [answer for answer in summary.answers if answer.method == method]
+        means = [_mean([a.value for a in of]), _mean([a.gold for a in of])]
+        table.add_row(method, *(Text(signed(mean), style="bold") for mean in means), Text("mean", style="bold"))
+    return table
+
+
+def _mean(numbers: Sequence[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return statistics.fmean(known) if known else None
+
+
+def cost(totals: Totals) -> str:
+    """What a run cost, in one line."""
+    price = "price unknown" if totals.price is None else f"{totals.price / 1e9:.6f} USD"
+    return (
+        f"{totals.calls} calls, {totals.nodes} nodes, {totals.input_tokens} input tokens "
+        f"({totals.cached_tokens} cached), {totals.output_tokens} output tokens, {price}"
+    )
+
+
+def signed(number: float | None) -> str:
+    return "" if number is None else f"{number:+.2f}"
