@@ -45,32 +45,32 @@ def stopped(position: int, reason: str) -> Told:
 
 
 def replay(method: Method, history: History) -> list[Sample]:
-    """Tell a fresh method its record, in order; returns the asks that were made and not yet told.
+    """Tell a fresh method its record, in order; returns the asks it then waits for, on record or not yet.
 
     Raises RecordMismatch where the method asks for something else than the record says.
     """
-    open_asks: dict[int, Sample] = {}
+    open_asks = _asked(method, history)
     for tell in history.tells:
-        for ask in method.ask():
-            _check(ask, history)
-            open_asks[ask.number] = ask
         if tell.ask is None:
             method.stop(tell.outcome["reason"])
-            continue
-        if tell.ask not in open_asks:
+        elif open_asks.pop(tell.ask, None) is None:
             raise RecordMismatch(f"tell {tell.position} answers ask {tell.ask}, which is not open", mend=_MEND)
-        del open_asks[tell.ask]
-        method.tell(tell.ask, _outcome(tell, history))
+        else:
+            method.tell(tell.ask, _outcome(tell, history))
+        open_asks |= _asked(method, history)
     return list(open_asks.values())
 
 
 _MEND = "The record was changed, or it was written by another version of the method"
 
 
-def _check(ask: Sample, history: History) -> None:
-    recorded = history.asks.get(ask.number)
-    if recorded is not None and recorded != ask_row(ask):
-        raise RecordMismatch(f"ask {ask.number} is {ask_row(ask)}, on record {recorded}", mend=_MEND)
+def _asked(method: Method, history: History) -> dict[int, Sample]:
+    asks = {ask.number: ask for ask in method.ask()}
+    for number, ask in asks.items():
+        recorded = history.asks.get(number)
+        if recorded is not None and recorded != ask_row(ask):
+            raise RecordMismatch(f"ask {number} is {ask_row(ask)}, on record {recorded}", mend=_MEND)
+    return asks
 
 
 def _outcome(tell: TellRow, history: History) -> Outcome:

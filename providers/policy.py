@@ -6,7 +6,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from providers.errors import Blame, CallFailed
 
-_BACK_OFF = wait_exponential_jitter(initial=0.5, max=20.0, jitter=1.0)
+_BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=20.0, jitter=1.0)
 
 
 def split(n: int, most: int) -> list[int]:

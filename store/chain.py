@@ -9,7 +9,7 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: keys sorted, no white space, bytes by their sha256, no negative zero."""
+    """The one JSON text of a value: keys sorted, no white space, bytes by their sha256."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
@@ -32,8 +32,6 @@ def _plain(value: Any) -> Any:
     match value:
         case bytes():
             return {"sha256": hashlib.sha256(value).hexdigest()}
-        case float():
-            return value + 0.0  # JSONB keeps no negative zero
         case Mapping():
             return {str(k): _plain(v) for k, v in value.items()}
         case list() | tuple():

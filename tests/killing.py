@@ -1,0 +1,79 @@
+"""Running in a process of its own that kills itself, with SIGKILL, at the n-th step of the life of its paid calls."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from flows.bench import Bench, open_bench, open_bench_of
+from providers.base import ContinuationRequest, Reply
+from providers.litellm import LiteLLMStrongModel
+from store.database import Database
+from tests.conftest import config_for
+from tests.formula_scorer import open_formula_scorer
+
+T = TypeVar("T")
+PROMPTS = ["The tide", "A letter"]
+
+# Forked from a server that has imported everything: a process costs milliseconds instead of seconds.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["flows.run", "providers.litellm", "store.record"])
+
+
+class Steps:
+    """Counts the places where a process can die: before and after each transaction, before and after each request."""
+
+    def __init__(self, die_at: int | None) -> None:
+        self._left = die_at
+
+    def step(self) -> None:
+        if self._left is None:
+            return
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= 1
+
+
+def run(base: str, record: str, die_at: int | None, settings: dict[str, Any], *, begin: bool) -> int | None:
+    """Begin a run, or go on with the newest, in a new process; returns its exit code."""
+    process = _PROCESSES.Process(target=_work, args=(base, record, die_at, settings, begin))
+    process.start()
+    process.join(60)
+    if process.is_alive():
+        process.kill()
+        raise TimeoutError("the run did not end in a minute")
+    return process.exitcode
+
+
+def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], begin: bool) -> None:
+    steps = Steps(die_at)
+    transact, send = Database.transact, LiteLLMStrongModel.send
+
+    async def dying_transact(self: Database, work: Callable[[Any], T]) -> T:
+        steps.step()
+        done = await transact(self, work)
+        steps.step()
+        return done
+
+    async def dying_send(self: LiteLLMStrongModel, request: ContinuationRequest) -> Reply:
+        steps.step()
+        reply = await send(self, request)
+        steps.step()
+        return reply
+
+    async def work() -> None:
+        opening = open_bench(config_for(base, **settings), record) if begin else open_bench_of(None, record)
+        async with opening as opened:
+            bench, run_id = (
+                (opened, await opened.begin(PROMPTS)) if isinstance(opened, Bench) else (opened[0], opened[1].id)
+            )
+            Database.transact, LiteLLMStrongModel.send = dying_transact, dying_send  # type: ignore[method-assign]
+            await bench.carry_out(run_id)
+
+    with patch("flows.bench.open_scorer", open_formula_scorer):
+        asyncio.run(work())

@@ -1,0 +1,251 @@
+"""What any backend of the record must do: one suite, run on SQLite and on Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, inspect, select, text, update
+
+from store import (
+    AskRow,
+    CallKey,
+    Cost,
+    Journal,
+    LeaseLost,
+    NewRun,
+    NewSearch,
+    NodeRow,
+    NotOnRecord,
+    OutOfBudget,
+    Record,
+    RecordUnusable,
+    ReplyRow,
+    ScoreRow,
+    TellRow,
+    fingerprint,
+)
+from store.chain import link
+from store.database import VERSION_TABLE, Database
+from store.lease import is_dead, this_owner
+from store.schema import CHAINED, budgets, metadata, searches
+from store.settings import record_url as parse_url
+from store.text import escape, unescape
+
+ASK = AskRow(0, "sample", "a" * 64, 0, {"n": 2, "max_tokens": 4})
+KEY = CallKey(0, 0, 0)
+REPLY = ReplyRow([{"text": " x"}], None, b'{"choices": []}', input_tokens=7, output_tokens=4, price=11, latency=0.25)
+
+
+@pytest.fixture
+def record(record_url: str) -> Iterator[Record]:
+    opened = Record.open(record_url, create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(record_url: str, record: Record) -> Iterator[Database]:
+    """The same record, for looking at its rows."""
+    opened = Database.open(parse_url(record_url))
+    yield opened
+    opened.close()
+
+
+def new_run(*prompts: str, limits: dict[str, int | None] | None = None, name: str = "test") -> NewRun:
+    found = [
+        NewSearch(fingerprint([p, i]), p, 0, "base", 1, {"name": "base"}, fingerprint("shape"), 0)
+        for i, p in enumerate(prompts)
+    ]
+    return NewRun(name, {"name": name}, {"python": "3"}, {}, {}, limits or {}, found)
+
+
+async def begun(record: Record, *prompts: str, **given: Any) -> tuple[str, Journal]:
+    run_id = await record.begin_run(new_run(*(prompts or ("Once",)), **given))
+    journal = await record.claim(record.searches(run_id)[0].id)
+    assert journal is not None
+    return run_id, journal
+
+
+async def test_a_search_is_read_back_as_it_was_written(record: Record) -> None:
+    run_id, journal = await begun(record)
+    node = NodeRow("b" * 64, ASK.node_id, 0, " x", "length", 4)
+    score = ScoreRow(0, node.id, "log_ratio", -0.1234567890123, {"tuned": -1e-300, "reference": 1e300})
+    tell = TellRow(0, 0, "grown", {"children": [[node.id, 2]]})
+    await journal.intend(ASK, KEY, {"n": 2}, Cost(100, 50))
+    await journal.settle(KEY, REPLY)
+    await journal.tell(tell, [node], [score])
+    history = record.history(journal.lease.search_id)
+    assert history.asks == {0: ASK}
+    assert history.calls == (KEY,)
+    assert history.replies[KEY].continuations == REPLY.continuations
+    assert history.nodes == {node.id: node}
+    assert history.scores == {node.id: (score,)}
+    assert history.tells == (tell,)
+    totals = record.totals(run_id)
+    assert (totals.calls, totals.nodes, totals.input_tokens, totals.output_tokens, totals.price) == (1, 1, 7, 4, 11)
+
+
+async def test_each_row_is_chained_to_the_one_before(record: Record, database: Database) -> None:
+    _, journal = await begun(record)
+    await journal.intend(ASK, KEY, {"top_p": 1.0, "stop": ["\n"]}, Cost(100, None))
+    await journal.settle(KEY, REPLY)
+    await journal.tell(TellRow(0, 0, "failed", {"reason": "x"}))
+    search = journal.lease.search_id
+
+    def rows(connection: Any) -> list[tuple[str, dict[str, Any]]]:
+        found = [
+            (table.name, dict(row._mapping))
+            for table in CHAINED
+            for row in connection.execute(select(table).where(table.c.search_id == search))
+        ]
+        return sorted(found, key=lambda r: r[1]["link"])
+
+    chain = database.read(rows)
+    assert [r["link"] for _, r in chain] == [1, 2, 3, 4]
+    for (_, before), (name, row) in pairwise(chain):
+        assert row["hash"] == link(before["hash"], name, row)
+    head = database.read(lambda c: c.execute(select(searches.c.head).where(searches.c.id == search)).scalar_one())
+    assert head == chain[-1][1]["hash"]
+
+
+async def test_a_living_owner_keeps_its_search_and_a_dead_one_is_superseded_at_once(
+    record: Record, database: Database
+) -> None:
+    _, journal = await begun(record)
+    search = journal.lease.search_id
+    assert await record.claim(search) is None
+    await journal.intend(ASK, KEY, {}, Cost(100, 50))
+    host = this_owner().rsplit(":", 2)[0]
+    dead = f"{host}:999999999:1.00"
+    assert is_dead(dead)
+    assert not is_dead(this_owner())
+    assert not is_dead("elsewhere@1:1:1.00")
+    database.transact_now(lambda c: c.execute(update(searches).where(searches.c.id == search).values(owner=dead)))
+    successor = await record.claim(search)
+    assert successor is not None
+    # The intent without a reply is possibly billed: settled at its worst case.
+    (reply,) = record.history(search).replies.values()
+    assert (reply.failure, reply.input_tokens, reply.price) == ({"what": "no reply on record", "billed": True}, 100, 50)
+    with pytest.raises(LeaseLost):
+        await journal.tell(TellRow(0, None, "stop", {"reason": "late"}))
+    assert record.history(search).tells == ()
+
+
+async def test_an_expired_lease_can_be_taken(record: Record, database: Database) -> None:
+    _, journal = await begun(record)
+    where = searches.c.id == journal.lease.search_id
+    database.transact_now(lambda c: c.execute(update(searches).where(where).values(owner="far@1:1:1.00", expires=1)))
+    assert await record.claim(journal.lease.search_id) is not None
+
+
+async def test_a_budget_refuses_what_does_not_fit_and_nothing_is_written(record: Record, database: Database) -> None:
+    run_id, journal = await begun(record, limits={"tokens": 150})
+    await journal.intend(ASK, KEY, {}, Cost(100, None))
+    with pytest.raises(OutOfBudget, match="tokens"):
+        await journal.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, None))
+    assert record.history(journal.lease.search_id).calls == (KEY,)
+    await journal.settle(KEY, REPLY)
+
+    def counters(connection: Any) -> dict[str, tuple[int, int]]:
+        rows = connection.execute(select(budgets).where(budgets.c.scope == f"run:{run_id}"))
+        return {row.unit: (row.reserved, row.spent) for row in rows}
+
+    assert database.read(counters) == {"nano_usd": (0, 11), "requests": (0, 1), "tokens": (0, 11)}
+    await journal.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, None))
+    await journal.settle(CallKey(0, 1, 0), ReplyRow(None, {"what": "429"}, b""), billed=False)
+    assert database.read(counters)["tokens"] == (0, 11)
+    await journal.intend(ASK, CallKey(0, 1, 1), {}, Cost(100, None))
+    await journal.settle(CallKey(0, 1, 1), ReplyRow(None, {"what": "500"}, b""), billed=True)
+    assert database.read(counters)["tokens"] == (0, 111)
+
+
+async def test_concurrent_reservations_never_exceed_the_limit(record: Record) -> None:
+    run_id = await record.begin_run(new_run(*(f"p{i}" for i in range(16)), limits={"requests": 5}))
+    journals = [await record.claim(search.id) for search in record.searches(run_id)]
+    wanted = [j.intend(ASK, KEY, {}, Cost(1, 1)) for j in journals if j is not None]
+    outcomes = await asyncio.gather(*wanted, return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 5
+    assert sum(isinstance(outcome, OutOfBudget) for outcome in outcomes) == 11
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(prompt=st.text(st.characters(), min_size=1, max_size=40))
+def test_any_text_comes_back_as_it_was(record: Record, prompt: str) -> None:
+    """NUL and lone surrogates included, in text and in JSON."""
+
+    async def through() -> None:
+        _, journal = await begun(record, prompt, name=prompt)
+        await journal.tell(TellRow(0, None, "stop", {"reason": prompt, prompt: [prompt]}))
+        await record.release(journal, "done", {"text": prompt})
+        row = record.run()
+        (search,) = record.searches(row.id)
+        assert (row.name, search.prompt, search.answer) == (prompt, prompt, {"text": prompt})
+        assert record.history(search.id).tells[0].outcome == {"reason": prompt, prompt: [prompt]}
+
+    asyncio.run(through())
+
+
+@given(st.text(st.characters()))
+def test_escaped_text_is_storable_and_unescapes(text: str) -> None:
+    assert unescape(escape(text)) == text
+    assert "\x00" not in escape(text)
+    escape(text).encode("utf-8")
+
+
+async def test_runs_are_listed_newest_first_and_found_by_part_of_their_id(record: Record) -> None:
+    first = await record.begin_run(new_run("a", name="first"))
+    second = await record.begin_run(new_run("b", "c", name="second"))
+    assert [run.id for run in record.runs()] == [second, first]
+    assert record.run().id == second
+    assert record.run(first[-6:]).name == "first"
+    assert record.run(second).statuses == {"waiting": 2}
+    with pytest.raises(NotOnRecord, match="no run 'zzz'"):
+        record.run("zzz")
+    with pytest.raises(NotOnRecord, match="2 runs"):
+        record.run(first[:4])
+
+
+def test_the_migrations_make_the_schema_that_the_code_expects(record_url: str, record: Record) -> None:
+    engine = create_engine(parse_url(record_url))
+    found = inspect(engine)
+    for table in metadata.sorted_tables:
+        assert {c["name"] for c in found.get_columns(table.name)} == set(table.c.keys())
+        assert found.get_pk_constraint(table.name)["constrained_columns"] == [c.name for c in table.primary_key]
+        nullable = {c["name"]: c["nullable"] for c in found.get_columns(table.name)}
+        assert nullable == {c.name: c.nullable for c in table.c}
+    engine.dispose()
+
+
+def test_a_record_of_a_newer_schema_is_refused(record_url: str, record: Record) -> None:
+    engine = create_engine(parse_url(record_url))
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(RecordUnusable, match="newer"):
+        Record.open(record_url, create=True)
+
+
+def test_a_database_that_is_not_ours_is_refused(record_url: str) -> None:
+    engine = create_engine(parse_url(record_url))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE runs (id INTEGER)"))
+        connection.execute(text("INSERT INTO runs VALUES (1)"))
+    engine.dispose()
+    with pytest.raises(RecordUnusable, match="holds no record"):
+        Record.open(record_url, create=True)
+
+
+def test_a_record_that_cannot_be_opened_says_so_without_its_password() -> None:
+    with pytest.raises(RecordUnusable) as refused:
+        Record.open("postgresql://me:hunter2@127.0.0.1:9/none", create=True)
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(RecordUnusable, match="no such record"):
+        Record.open("sqlite:///nowhere.db")
+    with pytest.raises(RecordUnusable, match="Use sqlite"):
+        Record.open("mysql://x/y")
