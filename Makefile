@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system lint adapter clean
+.PHONY: help install demo test test-system lint adapter docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -45,6 +45,9 @@ lint: $(VENV)/.developing  ## ruff, mypy strict, import walls
 
 adapter: $(VENV)/.developing  ## train the built-in sentiment adapter anew (ten minutes)
 	$(BIN)/python -m scoring.adapters.train
+
+docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
+	$(BIN)/python -m tests.docs_settings
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

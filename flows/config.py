@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
@@ -17,6 +18,7 @@ from providers import StrongSettings
 from scoring import WeakSettings
 
 _RECIPES = files("flows") / "recipes"
+_CREDENTIALS = re.compile(r"://[^/@\s]*@")
 
 
 class _Settings(BaseModel):
@@ -99,7 +101,10 @@ def parse_config(data: Mapping[str, Any], source: str) -> RunConfig:
         told = []
         for problem in error.errors(include_url=False)[:4]:
             place = ".".join(str(part) for part in problem["loc"]) or "recipe"
-            told.append(f"{place} = {_short(problem.get('input'))}: {problem['msg']}")
+            message = problem["msg"].removeprefix("Value error, ")
+            # The value of a key that we do not know may be a secret.
+            known = problem["type"] != "extra_forbidden"
+            told.append(f"{place} = {_short(problem['input'])}: {message}" if known else f"{place}: no such setting")
         raise BadConfig(
             "; ".join(told), where=f"recipe {source}", mend="docs/settings.md lists every setting"
         ) from None
@@ -153,5 +158,5 @@ def _put(data: Any, path: list[str], value: Any) -> None:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = _CREDENTIALS.sub("://[...]@", repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

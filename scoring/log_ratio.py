@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from scoring.base import Candidate, Score
 from scoring.embedded import adapter_dir, weak_model_dir
 from scoring.errors import WeakModelMissing
+from scoring.quiet import quiet_loading
 from scoring.settings import WeakSettings
 
 
@@ -46,9 +47,10 @@ class LogRatio:
         self._dtype = _dtype(settings.number_format, self._device)
         weights, adapter = weak_model_dir(settings.reference), adapter_dir(settings.adapter)
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(weights)
-            base = AutoModelForCausalLM.from_pretrained(weights, dtype=self._dtype)
-            self._model: Any = PeftModel.from_pretrained(base, adapter).to(self._device).eval()
+            with quiet_loading():
+                self._tokenizer: Any = AutoTokenizer.from_pretrained(weights)
+                base = AutoModelForCausalLM.from_pretrained(weights, dtype=self._dtype)
+                self._model: Any = PeftModel.from_pretrained(base, adapter).to(self._device).eval()
         except (OSError, ValueError, RuntimeError) as error:
             raise WeakModelMissing(
                 f"cannot be loaded: {str(error).splitlines()[0]}",

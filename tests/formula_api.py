@@ -50,7 +50,7 @@ class FormulaAPI:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         n = min(request.get("n") or 1, self.most_choices or 1_000_000)
-        choices = []
+        choices: list[dict[str, Any]] = []
         for j in range(n):
             tokens, finish = continuation(request["prompt"], request.get("seed") or 0, j, request["max_tokens"])
             logprobs = self.shape(tokens) if request.get("logprobs") else None

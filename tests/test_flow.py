@@ -1,0 +1,57 @@
+"""The Prefect flow: one task per prompt's search, resumable by our run id, its summary published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.testing.utilities import prefect_test_harness
+
+from flows import RunConfig, align_flow
+from flows.bench import open_bench
+from flows.flow import through_prefect
+from flows.run import summarize
+from store import Record
+from tests.formula_api import Fault, FormulaAPI
+
+
+@pytest.fixture(scope="session")
+def prefect() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+async def test_a_flow_run_is_one_run_with_one_task_per_prompt(
+    prefect: None, api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    # An outage in the midst: the task's retry goes on from the record.
+    config = formula_config(strong={"retry_for": 0})
+    async with open_bench(config, "r.db") as bench:
+        run_id = await bench.begin(["The tide", "A letter", "The tide"])
+        api.faults = [Fault(503)]
+        await through_prefect(bench, run_id)
+        summary = summarize(bench.record, run_id, config)
+    assert summary.finished
+    async with get_client() as client:
+        (flow_run,) = [run for run in await client.read_flow_runs() if run.name == f"align {run_id}"]
+        tasks = await client.read_task_runs()
+        names = sorted(t.name for t in tasks if t.flow_run_id == flow_run.id)
+        searches = sorted(f"search {answer.search_id}" for answer in summary.answers)
+        assert [name for name in names if name.startswith("search")] == searches
+        assert flow_run.state is not None
+        assert flow_run.state.is_completed()
+        artifacts = {a.key for a in await client.read_artifacts() if a.flow_run_id == flow_run.id}
+        assert artifacts == {"answers", "cost"}
+
+
+async def test_a_deployed_flow_needs_the_run_id_only(
+    prefect: None, api: FormulaAPI, formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_bench(formula_config(), "r.db") as bench:
+        run_id = await bench.begin(["The tide"])
+    monkeypatch.setenv("ALIGNTREE_RECORD", "r.db")
+    assert await align_flow(run_id) == run_id
+    record = Record.open("r.db")
+    assert record.run().statuses == {"done": 1}
+    record.close()

@@ -1,0 +1,257 @@
+"""One HTTP request per call, replies normalised, failures told apart, and no key in anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from flows import RunConfig, align
+from providers import (
+    Blame,
+    CallFailed,
+    ContinuationRequest,
+    StrongModel,
+    StrongModelMisconfigured,
+    StrongModelUnreachable,
+    StrongSettings,
+    Usage,
+    open_strong_model,
+)
+from providers.policy import retrying, split
+from providers.price import Price
+from tests.formula_api import Fault, FormulaAPI, chat_shape, completions_shape
+
+REQUEST = ContinuationRequest("The sea", 3, 4, logprobs=5, seed=7)
+
+
+@asynccontextmanager
+async def opened(api: FormulaAPI, **settings: Any) -> AsyncIterator[StrongModel]:
+    given = {"model": "text-completion-openai/formula", "api_base": api.base, "logprobs": 5} | settings
+    strong = open_strong_model(StrongSettings.model_validate(given))
+    try:
+        yield strong
+    finally:
+        await strong.close()
+
+
+@pytest.mark.parametrize("route", ["text-completion-openai", "hosted_vllm", "llamafile"])
+async def test_n_choices_come_from_one_request_as_it_was_asked(api: FormulaAPI, route: str) -> None:
+    async with opened(api, model=f"{route}/formula") as strong:
+        reply = await strong.send(ContinuationRequest("The sea", 3, 4, 0.7, 0.9, 40, ("\n",), 7, 5))
+    assert len(reply.continuations) == 3
+    (sent,) = api.requests
+    assert sent | {"stream": False} == {
+        "model": "formula", "prompt": "The sea", "n": 3, "max_tokens": 4, "temperature": 0.7, "top_p": 0.9,
+        "top_k": 40, "stop": ["\n"], "seed": 7, "logprobs": 5, "stream": False,
+    }  # fmt: skip
+    assert json.loads(reply.body)["choices"][0]["text"] == reply.continuations[0].text
+
+
+async def test_both_logprob_shapes_become_the_same_tokens(api: FormulaAPI) -> None:
+    found = []
+    for shape in (completions_shape, chat_shape):
+        api.shape = shape
+        async with opened(api) as strong:
+            found.append((await strong.send(REQUEST)).continuations)
+    assert found[0] == found[1]
+    first = found[0][0]
+    assert first.tokens is not None
+    assert "".join(token.text for token in first.tokens) == first.text
+    assert dict(first.tokens[0].top)[" good"] == -1.0
+
+
+async def test_text_after_a_stop_string_is_cut_off_and_its_tokens_with_it(api: FormulaAPI) -> None:
+    async with opened(api) as strong:
+        whole = (await strong.send(ContinuationRequest("x", 1, 12, logprobs=5, seed=3))).continuations[0]
+        cut = (await strong.send(ContinuationRequest("x", 1, 12, logprobs=5, seed=3, stop=(" and",)))).continuations[0]
+    assert " and" in whole.text  # the server ignores stop
+    assert (cut.text, cut.finish) == (whole.text[: whole.text.index(" and")], "stop")
+    assert cut.tokens is not None
+    assert "".join(token.text for token in cut.tokens) == cut.text
+
+
+async def test_usage_that_is_missing_or_too_small_is_estimated_and_marked(api: FormulaAPI) -> None:
+    async with opened(api) as strong:
+        told = (await strong.send(REQUEST)).usage
+        api.usage = False
+        counted = (await strong.send(REQUEST)).usage
+    assert (told.input, told.estimated) == (7, False)
+    assert counted.estimated
+    assert counted.input > 0
+    assert counted.output == told.output
+
+
+@pytest.mark.parametrize(
+    ("status", "blame", "billed"),
+    [
+        (429, Blame.WEATHER, False),
+        (500, Blame.WEATHER, True),
+        (503, Blame.WEATHER, True),
+        (529, Blame.WEATHER, True),
+        (400, Blame.REQUEST, False),
+        (401, Blame.SETTINGS, False),
+        (404, Blame.SETTINGS, False),
+    ],
+)
+async def test_a_failed_request_is_one_request_and_tells_whose_doing_it_is(
+    api: FormulaAPI, status: int, blame: Blame, billed: bool
+) -> None:
+    api.faults = [Fault(status, headers={"retry-after": "2"})]
+    async with opened(api) as strong:
+        with pytest.raises(CallFailed) as failed:
+            await strong.send(REQUEST)
+    assert len(api.requests) == 1
+    assert (failed.value.blame, failed.value.billed, failed.value.status) == (blame, billed, status)
+    assert failed.value.retry_after == 2.0
+
+
+@pytest.mark.parametrize("body", [b"<html>busy</html>", b'{"choices": []}', b'{"choices": [{"tex'])
+async def test_a_reply_that_cannot_be_read_is_worth_another_try_and_possibly_billed(
+    api: FormulaAPI, body: bytes
+) -> None:
+    api.faults = [Fault(200, body)]
+    async with opened(api) as strong:
+        with pytest.raises(CallFailed) as failed:
+            await strong.send(REQUEST)
+    assert (failed.value.blame, failed.value.billed, failed.value.body) == (Blame.WEATHER, True, body)
+
+
+async def test_connection_refused_cannot_have_been_billed(api: FormulaAPI) -> None:
+    api.close()
+    async with opened(api) as strong:
+        with pytest.raises(CallFailed) as failed:
+            await strong.send(REQUEST)
+        assert (failed.value.blame, failed.value.billed) == (Blame.WEATHER, False)
+        with pytest.raises(StrongModelUnreachable):
+            await strong.probe()
+
+
+async def test_a_key_that_the_server_echoes_is_nowhere_in_what_is_raised(
+    api: FormulaAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    api.key = "another"
+    async with opened(api, api_key_env="MY_KEY") as strong:
+        for refused in (strong.send(REQUEST), strong.probe()):
+            with pytest.raises((CallFailed, StrongModelMisconfigured)) as failed:
+                await refused
+            told = repr(failed.value) + str(failed.value) + repr(vars(failed.value))
+            assert "sk-very-secret" not in told
+            assert failed.value.__suppress_context__ or "sk-very-secret" not in repr(failed.value.__cause__)
+            assert failed.value.exit_status == 2
+
+
+async def test_the_probe_finds_choices_and_logprobs_at_the_price_of_two_tokens(api: FormulaAPI) -> None:
+    async with opened(api) as strong:
+        finding = await strong.probe()
+    assert (finding.choices, finding.logprobs) == (2, 5)
+    assert [(r["n"], r["max_tokens"]) for r in api.requests] == [(2, 1)]
+
+
+async def test_the_probe_asks_for_one_choice_where_two_are_refused(api: FormulaAPI) -> None:
+    api.faults = [Fault(400)]
+    async with opened(api) as strong:
+        assert (await strong.probe()).choices == 1
+
+
+async def test_a_chat_model_name_is_refused_before_any_request(api: FormulaAPI) -> None:
+    with pytest.raises(StrongModelMisconfigured, match="new chat turn"):
+        open_strong_model(StrongSettings(model="openai/gpt-4o", api_base=api.base))
+    with pytest.raises(StrongModelMisconfigured, match="OPENAI_API_KEY"):
+        open_strong_model(StrongSettings(model="text-completion-openai/gpt-3.5-turbo-instruct"))
+
+
+async def test_a_server_that_gives_fewer_choices_is_asked_for_the_rest(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    api.most_choices = 2
+    methods = [{"name": "best_of_n", "n": 7}]
+    summary = await align(
+        ["The sea"], formula_config(methods=methods, strong={"choices_per_request": 5}), record="r.db"
+    )
+    assert [r["n"] for r in api.requests[1:]] == [5, 2, 2, 1]
+    assert summary.answers[0].complete
+
+
+async def test_transient_failures_are_tried_again_each_as_an_intent_of_its_own(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    from store import Record
+
+    api.faults = [
+        Fault(200, json.dumps(api.answer({"prompt": "x", "max_tokens": 1, "n": 2})).encode()),
+        Fault(429),
+        Fault(503),
+    ]
+    summary = await align(
+        ["The sea"], formula_config(methods=[{"name": "base"}], strong={"retry_for": 30}), record="r.db"
+    )
+    opened_record = Record.open("r.db")
+    history = opened_record.history(summary.answers[0].search_id)
+    opened_record.close()
+    assert [(key.part, key.attempt) for key in history.calls] == [(0, 0), (0, 1), (0, 2)]
+    statuses = [r.failure["status"] if r.failure else 200 for r in history.replies.values()]
+    assert statuses == [429, 503, 200]
+
+
+async def test_a_refused_text_is_told_to_the_method_and_not_paid_for_again(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    config = formula_config(methods=[{"name": "base"}])
+    api.faults = [Fault(200, json.dumps(api.answer({"prompt": "x", "max_tokens": 1, "n": 2})).encode()), Fault(400)]
+    summary = await align(["The sea"], config, record="r.db")
+    (answer,) = summary.answers
+    assert (answer.status, answer.text) == ("failed", "")
+    assert "HTTP 400" in answer.why
+    assert summary.totals.price == 0
+    assert len(api.requests) == 2
+
+
+def test_a_request_is_split_into_sizes_that_add_up() -> None:
+    assert split(10, 4) == [4, 4, 2]
+    assert split(4, 4) == [4]
+    assert split(1, 16) == [1]
+
+
+async def test_retrying_honours_retry_after_and_gives_up_in_time() -> None:
+    waits: list[float] = []
+    policy = retrying(3.0)
+
+    async def note(seconds: float) -> None:
+        waits.append(seconds)
+
+    policy.sleep = note  # type: ignore[assignment]
+    with pytest.raises(CallFailed):
+        async for trial in policy:
+            with trial:
+                if len(waits) == 2:
+                    raise CallFailed("no key", where="here", blame=Blame.SETTINGS, billed=False)
+                raise CallFailed("busy", where="here", blame=Blame.WEATHER, billed=False, retry_after=1.75)
+    assert len(waits) == 2
+    assert all(wait >= 1.75 for wait in waits)
+
+
+def test_price_is_exact_and_rounded_up_to_a_nano_dollar() -> None:
+    price = Price(Decimal("0.0000015"), Decimal("0.000002"), Decimal("0.00000075"))
+    assert price.of(Usage(input=10, output=3, cached=4)) == 9_000 + 3_000 + 6_000
+    assert Price(Decimal("0.0000000001"), Decimal(0), Decimal(0)).of(Usage(input=1, output=0)) == 1
+
+
+async def test_prices_come_from_the_settings_else_from_litellms_map(
+    monkeypatch: pytest.MonkeyPatch, api: FormulaAPI
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    known = open_strong_model(StrongSettings(model="text-completion-openai/gpt-3.5-turbo-instruct"))
+    assert known.price is not None
+    assert known.price.input == Decimal("0.0000015")
+    own = {"input_price": "3", "output_price": "6"}
+    async with opened(api) as unknown, opened(api, **own) as given:
+        assert unknown.price is None
+        assert given.price == Price(Decimal("0.000003"), Decimal("0.000006"), Decimal("0.000003"))
+        assert given.worst_case(REQUEST) == (7 + 8 + 12, 15 * 3_000 + 12 * 6_000)
+    await known.close()
