@@ -224,6 +224,7 @@ def _quiet_libraries() -> None:
         "PREFECT_LOGGING_LEVEL": "ERROR",
         "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
         "HF_HUB_OFFLINE": "1",
+        "TQDM_DISABLE": "1",  # the progress shown is ours
         "TRANSFORMERS_VERBOSITY": "error",
     }.items():
         os.environ.setdefault(name, value)

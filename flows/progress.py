@@ -43,7 +43,7 @@ class Watch:
         if self._live is not None:
             self._live.stop()
         if not self._quiet and self._tally.searches:
-            self._console.print(self.line())
+            self._console.print(self.line(), soft_wrap=True)
 
     def line(self) -> Text:
         """Searches done, nodes, calls, tokens, best value, time: as of now."""
@@ -60,4 +60,4 @@ class Watch:
 
     def _print_lines(self) -> None:
         while not self._ended.wait(_LINE_EVERY_S):
-            self._console.print(self.line())
+            self._console.print(self.line(), soft_wrap=True)

@@ -6,6 +6,7 @@ W2S-AlignTree (arXiv 2511.11518) and Weak-to-Strong Search (arXiv 2405.19262); n
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from scoring.base import Candidate, Score
 from scoring.embedded import adapter_dir, weak_model_dir
 from scoring.errors import WeakModelMissing
-from scoring.quiet import quiet_loading
 from scoring.settings import WeakSettings
 
 
@@ -47,7 +47,8 @@ class LogRatio:
         self._dtype = _dtype(settings.number_format, self._device)
         weights, adapter = weak_model_dir(settings.reference), adapter_dir(settings.adapter)
         try:
-            with quiet_loading():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(weights)
                 base = AutoModelForCausalLM.from_pretrained(weights, dtype=self._dtype)
                 self._model: Any = PeftModel.from_pretrained(base, adapter).to(self._device).eval()
