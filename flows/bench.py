@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as package_version
 from typing import Any
@@ -29,6 +29,16 @@ Search = Callable[[str], Awaitable[str]]
 def record_of(record: str | None) -> str:
     """The record's URL: as given, else from the environment, else ./aligntree.db."""
     return record or os.environ.get(ENVIRONMENT) or DEFAULT_URL
+
+
+@contextmanager
+def open_record(record: str | None = None, *, create: bool = False) -> Iterator[Record]:
+    """The record by `record_of`, closed afterwards; raises RecordUnusable."""
+    opened = Record.open(record_of(record), create=create)
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 @dataclass
@@ -100,32 +110,23 @@ async def open_bench(
     config: RunConfig, record: str | None = None, *, tally: Tally | None = None
 ) -> AsyncIterator[Bench]:
     """Open record, weak pair and strong model, in this order: the free checks before the paid probe."""
-    opened = Record.open(record_of(record), create=True)
-    try:
+    with open_record(record, create=True) as opened:
         async with _models(config, None) as (models, finding):
             yield Bench(config, opened, models, tally or Tally(), finding)
-    finally:
-        opened.close()
 
 
 @asynccontextmanager
 async def open_bench_of(
     run: str | None, record: str | None = None, *, tally: Tally | None = None
-) -> AsyncIterator[tuple[Bench, RunRow]]:
-    """The bench of a run on record (its id or an unambiguous part; the newest for None), and its row.
-
-    What the probe found when the run began still holds.
-    """
-    opened = Record.open(record_of(record))
-    try:
+) -> AsyncIterator[Bench]:
+    """The bench of a run on record (`Record.run` finds it). What the probe found when it began still holds."""
+    with open_record(record) as opened:
         row = opened.run(run)
         config = config_of(row)
         for search in opened.searches(row.id):
             method_config(config, search)
         async with _models(config, row.finding) as (models, finding):
-            yield Bench(config, opened, models, tally or Tally(), finding), row
-    finally:
-        opened.close()
+            yield Bench(config, opened, models, tally or Tally(), finding)
 
 
 def config_of(run: RunRow) -> RunConfig:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from flows.config import RunConfig
-    from flows.run import Summary
+    from flows.run import Summary, Through
+    from flows.search import Tally
 
 app = typer.Typer(
     help="Align strong language models you may only call: search over their own continuations, guided by a small local "
@@ -83,11 +84,14 @@ def align(
 
     aligntree align --file prompts.jsonl --recipe mine.yaml --set methods.0.iterations=64
     """
+    from flows import run
     from flows.config import load_config
     from flows.prompts import read_prompts
 
-    config = load_config(recipe, settings or (), method)
-    summary = _carry_out(config, read_prompts(prompts or (), file), record, prefect, quiet)
+    config, given = load_config(recipe, settings or (), method), read_prompts(prompts or (), file)
+    summary = _carry_out(
+        prefect, quiet, lambda tally, through: run.align(given, config, record=record, tally=tally, through=through)
+    )
     _print_answers(summary, json)
 
 
@@ -103,14 +107,19 @@ def resume(
 
     Searches that another process holds are left to it.
     """
-    summary = _carry_out(None, run, record, prefect, quiet)
+    from flows.run import resume as go_on
+
+    summary = _carry_out(prefect, quiet, lambda tally, through: go_on(run, record=record, tally=tally, through=through))
     _print_answers(summary, json)
 
 
 @app.command()
 def runs(record: RecordOption = None, json: Json = False) -> None:
     """List the runs on record, newest first."""
-    rows = _read(record, lambda opened: opened.runs())
+    from flows.bench import open_record
+
+    with open_record(record) as opened:
+        rows = opened.runs()
     if json:
         from dataclasses import asdict
 
@@ -134,10 +143,11 @@ def show(
 
     Each node is a chunk with its value V (the scorer's scale), visits N and prior P; the chosen path is marked *.
     """
+    from flows.bench import open_record
     from flows.show import draw, find_search, replayed
     from flows.tables import searches_table
 
-    def work(opened: Any) -> None:
+    with open_record(record) as opened:
         row = opened.run(run)
         searches = opened.searches(row.id)
         if search is None and len(searches) > 1:
@@ -146,8 +156,6 @@ def show(
             return
         found = find_search(searches, search or "1")
         _print(draw(found, replayed(opened, row, found), depth))
-
-    _read(record, work)
 
 
 @app.command()
@@ -158,11 +166,15 @@ def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = Fa
     """
     from importlib.resources import files
 
+    from flows import run
     from flows.config import load_config
     from flows.tables import comparison, cost
 
     prompts = (files("flows") / "data" / "sentiment.txt").read_text(encoding="utf-8").splitlines()
-    summary = _carry_out(load_config("sentiment"), prompts, record, prefect, quiet)
+    config = load_config("sentiment")
+    summary = _carry_out(
+        prefect, quiet, lambda tally, through: run.align(prompts, config, record=record, tally=tally, through=through)
+    )
     _print(comparison(summary))
     print(
         "value: log-ratio of the weak pair, nats; it guides the search. "
@@ -174,35 +186,26 @@ def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = Fa
 
 
 def _carry_out(
-    config: RunConfig | None, what: list[str] | str | None, record: str | None, prefect: bool | None, quiet: bool
+    prefect: bool | None, quiet: bool, work: Callable[[Tally, Through], Coroutine[Any, Any, Summary]]
 ) -> Summary:
-    """Begin a run of prompts (with a config), or go on with one (without), under a progress line."""
-    from flows.bench import Bench, open_bench, open_bench_of
+    """Run `work` under a progress line, through Prefect where that is wanted."""
+    _quiet_libraries()
+    from flows.bench import Bench
     from flows.progress import Watch
-    from flows.run import summarize
     from flows.search import Tally
 
     tally = Tally()
-    _quiet_libraries()
+    through: Through = Bench.carry_out
+    if _wants_prefect(prefect):
+        from flows.flow import through_prefect
 
-    async def carry_out(bench: Bench, run_id: str) -> Summary:
-        if _wants_prefect(prefect):
-            from flows.flow import through_prefect
-
-            await through_prefect(bench, run_id)
-        else:
-            await bench.carry_out(run_id)
-        return summarize(bench.record, run_id, bench.config)
-
-    async def work() -> Summary:
-        if config is not None and isinstance(what, list):
-            async with open_bench(config, record, tally=tally) as bench:
-                return await carry_out(bench, await bench.begin(what))
-        async with open_bench_of(what if isinstance(what, str) else None, record, tally=tally) as (bench, row):
-            return await carry_out(bench, row.id)
-
-    with Watch(tally, quiet=quiet):
-        return asyncio.run(work())
+        through = through_prefect
+    try:
+        with Watch(tally, quiet=quiet):
+            return asyncio.run(work(tally, through))
+    except KeyboardInterrupt:
+        print("interrupted; what was paid for is on record, go on with: aligntree resume", file=sys.stderr)
+        sys.exit(130)
 
 
 def _wants_prefect(asked: bool | None) -> bool:
@@ -228,17 +231,6 @@ def _quiet_libraries() -> None:
         "TRANSFORMERS_VERBOSITY": "error",
     }.items():
         os.environ.setdefault(name, value)
-
-
-def _read(record: str | None, work: Any) -> Any:
-    from flows.bench import record_of
-    from store import Record
-
-    opened = Record.open(record_of(record))
-    try:
-        return work(opened)
-    finally:
-        opened.close()
 
 
 def _print_answers(summary: Summary, json: bool) -> None:
@@ -274,9 +266,6 @@ def main() -> None:
     """
     try:
         app()
-    except KeyboardInterrupt:
-        print("interrupted; what was paid for is on record: aligntree resume", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
         from flows.errors import FlowError
         from providers.errors import ProviderError

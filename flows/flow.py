@@ -47,7 +47,7 @@ async def _bench(run_id: str) -> AsyncIterator[Bench]:
     if (bench := _open.get()) is not None:
         yield bench
         return
-    async with open_bench_of(run_id) as (bench, _):
+    async with open_bench_of(run_id) as bench:
         yield bench
 
 

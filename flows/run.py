@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flows.bench import open_bench, open_bench_of
+from flows.bench import Bench, config_of, open_bench, open_bench_of, open_record
 from flows.config import RunConfig
 from flows.gold import judge
 from flows.search import Tally
@@ -46,8 +46,17 @@ class Summary:
         return asdict(self) | {"finished": self.finished}
 
 
+Through = Callable[[Bench, str], Awaitable[None]]
+"""How a run is carried out: plainly, or as a flow run (flows.flow.through_prefect)."""
+
+
 async def align(
-    prompts: Sequence[str], config: RunConfig | None = None, *, record: str | None = None, tally: Tally | None = None
+    prompts: Sequence[str],
+    config: RunConfig | None = None,
+    *,
+    record: str | None = None,
+    tally: Tally | None = None,
+    through: Through = Bench.carry_out,
 ) -> Summary:
     """Search each prompt with each method and seed of `config`; what `aligntree align` does.
 
@@ -57,14 +66,24 @@ async def align(
     """
     async with open_bench(config or RunConfig(), record, tally=tally) as bench:
         run_id = await bench.begin(prompts)
-        await bench.carry_out(run_id)
+        await through(bench, run_id)
         return summarize(bench.record, run_id, bench.config)
 
 
-async def resume(run: str | None = None, *, record: str | None = None, tally: Tally | None = None) -> Summary:
+async def resume(
+    run: str | None = None,
+    *,
+    record: str | None = None,
+    tally: Tally | None = None,
+    through: Through = Bench.carry_out,
+) -> Summary:
     """Go on with a run (its id or an unambiguous part; the newest for None); nothing is paid for twice."""
-    async with open_bench_of(run, record, tally=tally) as (bench, row):
-        await bench.carry_out(row.id)
+    with open_record(record) as opened:
+        row = opened.run(run)
+        if not row.unfinished:  # no model needs to be loaded
+            return summarize(opened, row.id, config_of(row))
+    async with open_bench_of(row.id, record, tally=tally) as bench:
+        await through(bench, row.id)
         return summarize(bench.record, row.id, bench.config)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from flows.bench import Bench, open_bench, open_bench_of
+from flows.bench import open_bench, open_bench_of
 from providers.base import ContinuationRequest, Reply
 from providers.litellm import LiteLLMStrongModel
 from store.database import Database
@@ -68,10 +68,8 @@ def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], 
 
     async def work() -> None:
         opening = open_bench(config_for(base, **settings), record) if begin else open_bench_of(None, record)
-        async with opening as opened:
-            bench, run_id = (
-                (opened, await opened.begin(PROMPTS)) if isinstance(opened, Bench) else (opened[0], opened[1].id)
-            )
+        async with opening as bench:
+            run_id = await bench.begin(PROMPTS) if begin else bench.record.run().id
             Database.transact, LiteLLMStrongModel.send = dying_transact, dying_send  # type: ignore[method-assign]
             await bench.carry_out(run_id)
 
