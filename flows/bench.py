@@ -13,7 +13,7 @@ from importlib.metadata import version as package_version
 from typing import Any
 
 from flows.config import RunConfig, parse_config
-from flows.errors import BadConfig, RunInterrupted
+from flows.errors import BadConfig, FlowError, RunInterrupted
 from flows.methods import build
 from flows.plan import method_config, new_searches
 from flows.search import Driver, Models, Tally
@@ -74,9 +74,8 @@ class Bench:
         rows = self.record.searches(run_id)
         unfinished = [row for row in rows if row.status not in ("done", "failed")]
         self.tally.searches, self.tally.done = len(rows), len(rows) - len(unfinished)
-        at_once = asyncio.Semaphore(self.config.searches_at_once)
         search = around(self.search) if around else self.search
-        failures = await _gather([_within(at_once, search, row.id) for row in unfinished])
+        failures = await _gather(search, [row.id for row in unfinished], self.config.searches_at_once)
         if failures:
             raise RunInterrupted(
                 f"{len(failures)} of {len(rows)} searches did not end: {failures[0]}",
@@ -88,12 +87,11 @@ class Bench:
 
     async def search(self, search_id: str) -> str:
         """Claim one search and go on with it from the record; returns its status (`running`: another worker's)."""
+        row = self.record.search(search_id)
+        method = build(method_config(self.config, row), row.prompt, self.config.sampling.max_tokens)
         journal = await self.record.claim(search_id)
         if journal is None:
             return "running"
-        row = next(row for row in self.record.searches(journal.run_id) if row.id == search_id)
-        config = method_config(self.config, row)
-        method = build(config, row.prompt, self.config.sampling.max_tokens)
         status = "interrupted"
         try:
             history = self.record.history(search_id)
@@ -150,8 +148,7 @@ async def _models(
                 mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
             )
         finding = known or {"strong": asdict(await strong.probe()), "weak": dict(scorer.traits)}
-        # A server that gives one choice where two were asked for is asked for one at a time.
-        most = 1 if finding["strong"]["choices"] == 1 else config.strong.choices_per_request
+        most = min(config.strong.choices_per_request, finding["strong"]["choices"])
         slots = asyncio.Semaphore(config.strong.concurrency)
         yield Models(strong, slots, most, _scoring(scorer, thread), scorer.name), finding
     finally:
@@ -168,27 +165,25 @@ def _scoring(scorer: Scorer, thread: ThreadPoolExecutor) -> Callable[[Sequence[C
     return score
 
 
-async def _within(at_once: asyncio.Semaphore, search: Search, search_id: str) -> str:
-    async with at_once:
-        return await search(search_id)
-
-
-async def _gather(searches: Sequence[Awaitable[str]]) -> list[Exception]:
-    """Wait for all; what the world did to some of them does not stop the others, but a refused key stops all."""
-    tasks = [asyncio.ensure_future(search) for search in searches]
+async def _gather(search: Search, search_ids: Sequence[str], at_once: int) -> list[Exception]:
+    """Carry out all, some at once. What the world does to one does not stop the others, but once a key or a model is
+    refused none is begun any more.
+    """
+    slots = asyncio.Semaphore(at_once)
     failures: list[Exception] = []
-    try:
-        for ended in asyncio.as_completed(tasks):
+
+    async def within(search_id: str) -> None:
+        async with slots:
+            if any(isinstance(f, CallFailed) and f.blame is Blame.SETTINGS for f in failures):
+                return
             try:
-                await ended
-            except (ProviderError, ScoringError, StoreError) as failure:
+                await search(search_id)
+            except (FlowError, ProviderError, ScoringError, StoreError) as failure:
                 failures.append(failure)
-                if isinstance(failure, CallFailed) and failure.blame is Blame.SETTINGS:
-                    break
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async with asyncio.TaskGroup() as group:
+        for search_id in search_ids:
+            group.create_task(within(search_id))
     return failures
 
 

@@ -82,7 +82,7 @@ def align(
 
     aligntree align "The movie was" --method aligntree
 
-    aligntree align --file prompts.jsonl --recipe mine.yaml --set methods.0.iterations=64
+    aligntree align --file prompts.jsonl --recipe mine.yaml --set sampling.max_tokens=128
     """
     from flows import run
     from flows.config import load_config
@@ -93,6 +93,7 @@ def align(
         prefect, quiet, lambda tally, through: run.align(given, config, record=record, tally=tally, through=through)
     )
     _print_answers(summary, json)
+    _exit_if_failed(summary)
 
 
 @app.command()
@@ -111,6 +112,7 @@ def resume(
 
     summary = _carry_out(prefect, quiet, lambda tally, through: go_on(run, record=record, tally=tally, through=through))
     _print_answers(summary, json)
+    _exit_if_failed(summary)
 
 
 @app.command()
@@ -197,8 +199,9 @@ def _carry_out(
     tally = Tally()
     through: Through = Bench.carry_out
     if _wants_prefect(prefect):
-        from flows.flow import through_prefect
+        from flows.flow import check_server, through_prefect
 
+        asyncio.run(check_server())
         through = through_prefect
     try:
         with Watch(tally, quiet=quiet):
@@ -244,6 +247,12 @@ def _print_answers(summary: Summary, json: bool) -> None:
         note = "" if answer.complete else f"  [{answer.status}, not complete: {answer.why}]"
         print(f"{answer.prompt}{answer.text}\n  -- {answer.method}  value {signed(answer.value)}{gold}{note}")
     print(f"run {summary.run_id} in {summary.record}: {cost(summary.totals)}", file=sys.stderr)
+
+
+def _exit_if_failed(summary: Summary) -> None:
+    if failed := sum(answer.status == "failed" for answer in summary.answers):
+        print(f"error: {failed} of {len(summary.answers)} searches brought no answer", file=sys.stderr)
+        sys.exit(1)
 
 
 def _print_json(value: Any) -> None:

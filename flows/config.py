@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,7 +18,7 @@ from providers import StrongSettings
 from scoring import WeakSettings
 
 _RECIPES = files("flows") / "recipes"
-_CREDENTIALS = re.compile(r"://[^/@\s]*@")
+_CREDENTIALS = re.compile(r"://[^/@\s]*@|(?<=\?)[^\s']+")
 
 
 class _Settings(BaseModel):
@@ -38,9 +38,11 @@ class Sampling(_Settings):
 class Budget(_Settings):
     """Limits of a run, checked before each request against its worst case; none: no limit."""
 
-    requests: int | None = Field(None, ge=1, description="HTTP requests to the strong model.")
-    tokens: int | None = Field(None, ge=1, description="Strong tokens, input and output.")
-    usd: Decimal | None = Field(None, gt=0, description="US dollars; refused where the model's price is unknown.")
+    requests: int | None = Field(None, ge=1, lt=2**63, description="HTTP requests to the strong model.")
+    tokens: int | None = Field(None, ge=1, lt=2**63, description="Strong tokens, input and output.")
+    usd: Decimal | None = Field(
+        None, gt=0, le=1_000_000_000, description="US dollars; refused where the model's price is unknown."
+    )
 
 
 class RunConfig(_Settings):
@@ -53,7 +55,9 @@ class RunConfig(_Settings):
     methods: tuple[MethodConfig, ...] = Field(
         (AlignTreeConfig(),), min_length=1, description="Search methods; each prompt is searched with each."
     )
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="Each prompt is searched once with each seed.")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(
+        (0,), min_length=1, description="Each prompt is searched once with each seed."
+    )
     searches_at_once: int = Field(4, ge=1, description="Searches under way at the same time.")
     budget: Budget = Field(default_factory=Budget, description="Limits of the run.")
     gold: Literal["vader"] | None = Field(
@@ -78,7 +82,8 @@ def load_config(recipe: str | None = None, settings: Sequence[str] = (), method:
     source = recipe or "defaults"
     data = _read(recipe) if recipe else {}
     if method:
-        mine = [m for m in data.get("methods") or () if isinstance(m, dict) and m.get("name") == method]
+        given = data.get("methods")
+        mine = [m for m in given if isinstance(m, dict) and m.get("name") == method] if isinstance(given, list) else []
         data["methods"] = mine or [{"name": method}]
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -88,7 +93,7 @@ def load_config(recipe: str | None = None, settings: Sequence[str] = (), method:
             )
         try:
             _put(data, key.split("."), yaml.safe_load(text))
-        except (yaml.YAMLError, KeyError, IndexError, TypeError, ValueError) as error:
+        except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise BadConfig(f"cannot be set: {error}", where=f"--set {setting}", mend="Check the key's path") from error
     return parse_config(data, source)
 
@@ -102,9 +107,13 @@ def parse_config(data: Mapping[str, Any], source: str) -> RunConfig:
         for problem in error.errors(include_url=False)[:4]:
             place = ".".join(str(part) for part in problem["loc"]) or "recipe"
             message = problem["msg"].removeprefix("Value error, ")
-            # The value of a key that we do not know may be a secret.
-            known = problem["type"] != "extra_forbidden"
-            told.append(f"{place} = {_short(problem['input'])}: {message}" if known else f"{place}: no such setting")
+            # What stands under a key that we do not know, or for a key's variable, may be a secret.
+            if problem["type"] == "extra_forbidden":
+                told.append(f"{place}: no such setting")
+            elif place.endswith("api_key_env"):
+                told.append(f"{place}: not the name of an environment variable")
+            else:
+                told.append(f"{place} = {_short(problem['input'])}: {message}")
         raise BadConfig(
             "; ".join(told), where=f"recipe {source}", mend="docs/settings.md lists every setting"
         ) from None
@@ -158,5 +167,5 @@ def _put(data: Any, path: list[str], value: Any) -> None:
 
 
 def _short(value: Any) -> str:
-    text = _CREDENTIALS.sub("://[...]@", repr(value))
+    text = _CREDENTIALS.sub("://[...]", repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -10,8 +10,11 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
 
 from flows.bench import Bench, Search, open_bench_of
+from flows.errors import FlowError
 from flows.run import Summary, summarize
 from providers import Blame, CallFailed
 
@@ -26,6 +29,24 @@ async def through_prefect(bench: Bench, run_id: str) -> None:
         await align_flow(run_id)
     finally:
         _open.reset(token)
+
+
+class PrefectUnreachable(FlowError):
+    """A Prefect server is configured and does not answer."""
+
+
+async def check_server() -> None:
+    """Before money or rows: does the configured Prefect server answer? An embedded one is started when it is needed."""
+    url = get_current_settings().api.url
+    if url is None:
+        return
+    async with get_client() as client:
+        if (failure := await client.api_healthcheck()) is not None:
+            raise PrefectUnreachable(
+                f"does not answer ({type(failure).__name__})",
+                where=f"Prefect server {url}",
+                mend="Start it, unset PREFECT_API_URL, or use --no-prefect",
+            )
 
 
 @flow(name="align", flow_run_name="align {run_id}", persist_result=False)

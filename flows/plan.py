@@ -11,14 +11,21 @@ from flows.methods import MethodConfig, version
 from store import NewSearch, SearchRow, fingerprint
 
 
+def check_prompts(prompts: Sequence[str]) -> None:
+    """Raises BadPrompts where there is nothing to continue."""
+    if not prompts:
+        raise BadPrompts("nothing to continue", where="prompts", mend="Give prompts as arguments or with --file")
+    for number, prompt in enumerate(prompts, 1):
+        if not prompt.strip():
+            raise BadPrompts("is empty", where=f"prompt {number}", mend="Give some text to continue")
+
+
 def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
     """One search per prompt, method and seed. Its identity does not depend on where the prompt stands in a file.
 
     Raises BadPrompts where there is nothing to continue.
     """
-    if not prompts or any(not prompt.strip() for prompt in prompts):
-        what = "one of them is empty" if prompts else "nothing to continue"
-        raise BadPrompts(what, where="prompts", mend="Give some text to continue")
+    check_prompts(prompts)
     searches = []
     seen: dict[str, int] = {}
     for prompt in prompts:

@@ -8,36 +8,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.errors import BadPrompts
+from flows.plan import check_prompts
 
 
 def read_prompts(arguments: Sequence[str], file: str | None) -> list[str]:
     """All prompts in order; `-` as file is standard input. Raises BadPrompts naming file and line."""
     prompts = [*arguments, *(_from_file(file) if file else ())]
-    for number, prompt in enumerate(arguments, 1):
-        if not prompt.strip():
-            raise BadPrompts("is empty", where=f"prompt {number}", mend="Give some text to continue")
-    if not prompts:
-        raise BadPrompts(
-            "nothing to continue",
-            where=f"prompts {file}" if file else "prompts",
-            mend="Give prompts as arguments or with --file",
-        )
+    check_prompts(prompts)
     return prompts
 
 
 def _from_file(file: str) -> list[str]:
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadPrompts(
             f"is not UTF-8: {error.reason} at byte {error.start}", where=file, mend="Save it as UTF-8"
         ) from error
     except OSError as error:
         raise BadPrompts(f"cannot be read: {error.strerror}", where=file, mend="Check the path") from error
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if Path(file).suffix == ".jsonl" or (lines and all(line.lstrip().startswith('{"') for _, line in lines)):
         return [_from_json(line, f"{file}, line {number}") for number, line in lines]
-    return [line for _, line in lines]
+    return [line.rstrip("\r") for _, line in lines]
 
 
 def _from_json(line: str, where: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from flows.bench import Bench, config_of, open_bench, open_bench_of, open_record
 from flows.config import RunConfig
 from flows.gold import judge
+from flows.plan import check_prompts
 from flows.search import Tally
 from store import Record, Totals
 
@@ -64,6 +65,7 @@ async def align(
     ./aligntree.db). Raises the errors of config, providers, scoring and store before any row is written or token paid
     for, and RunInterrupted where some searches could not end; `resume` goes on.
     """
+    check_prompts(prompts)
     async with open_bench(config or RunConfig(), record, tally=tally) as bench:
         run_id = await bench.begin(prompts)
         await through(bench, run_id)

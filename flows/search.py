@@ -77,8 +77,6 @@ class Driver:
     async def run(self) -> Result:
         """Go on from the record to the end of the search."""
         open_asks = replay(self._method, self._history)
-        if self._stopped:
-            open_asks = []  # what was under way at a stop is not asked again
         under_way = {ask.number: (ask, asyncio.create_task(self._answer(ask))) for ask in open_asks}
         try:
             while True:
@@ -93,9 +91,12 @@ class Driver:
                     await self._stop(error.what)
                     continue
                 await self._tell(ask, outcome)
-        finally:
+        except asyncio.CancelledError:
             for _, task in under_way.values():
                 task.cancel()
+            raise
+        finally:
+            # One ask's failure does not cut off the others: what is on the wire gets its reply on record.
             await asyncio.gather(*(task for _, task in under_way.values()), return_exceptions=True)
 
     async def _tell(self, ask: Sample, outcome: Outcome) -> None:
@@ -124,10 +125,10 @@ class Driver:
             if failed.blame is not Blame.REQUEST:
                 raise
             return Failed(failed.what)
-        found, entropy = chunks(ask, continuations, self._config.strong.vocabulary)
+        answer = self._answer_so_far(ask)
+        found, entropy = chunks(ask, continuations, self._config.strong.vocabulary, answer, self._config.sampling.stop)
         if not found:
             return Failed("the strong model brought no text")
-        answer = self._answer_so_far(ask)
         candidates = [Candidate(self._row.prompt, answer + chunk.text, chunk.finish == "stop") for chunk in found]
         scores = await self._models.score(candidates)
         return Grown(
@@ -143,7 +144,10 @@ class Driver:
         return tree.answer(tree.nodes[ask.node])
 
     async def _collect(self, ask: Sample) -> list[Continuation]:
-        """`ask.n` choices: split over requests, topped up where a server gives fewer than asked."""
+        """`ask.n` choices: split over requests, topped up where a server gives fewer than asked.
+
+        Fewer where a part was refused or the money is gone, and others brought some: what was paid for is used.
+        """
         got: list[Continuation] = []
         part, most = 0, self._models.choices_per_request
         while len(got) < ask.n:
@@ -151,11 +155,14 @@ class Driver:
             requests = (self._part(ask, part + i, size) for i, size in enumerate(sizes))
             # All are waited for, whatever one of them brings: what is paid for gets its reply on record.
             brought = await asyncio.gather(*requests, return_exceptions=True)
-            for failure in brought:
-                if isinstance(failure, BaseException):
-                    raise failure
+            failures = [failure for failure in brought if isinstance(failure, BaseException)]
             replies = [reply for reply in brought if not isinstance(reply, BaseException)]
             got += chain.from_iterable(replies)
+            for failure in failures:
+                if not got or not _leaves_the_rest(failure):
+                    raise failure
+            if failures:
+                break
             part += len(sizes)
             most = min(most, max(map(len, replies)))
         return got
@@ -179,6 +186,8 @@ class Driver:
 
     async def _call(self, ask: Sample, key: CallKey, n: int) -> Reply:
         """One HTTP request: intent, send, reply."""
+        if self._stopped:
+            raise OutOfBudget("the search was stopped", where=f"search {self._row.id}")
         request = self._request(ask, key.part, n)
         async with self._models.slots:
             worst = Cost(*self._models.strong.worst_case(request))
@@ -215,6 +224,11 @@ def request_seed(seed: int, search_key: str, node: str, attempt: int, part: int)
     """31 bits from a hash: neighbouring requests share no choices (llama.cpp's choice j uses seed + j)."""
     digest = hashlib.sha256(f"{seed}/{search_key}/{node}/{attempt}/{part}".encode()).digest()
     return int.from_bytes(digest[:4]) & 0x7FFF_FFFF
+
+
+def _leaves_the_rest(failure: BaseException) -> bool:
+    """The other parts of an ask stand without the one that failed so."""
+    return isinstance(failure, OutOfBudget) or (isinstance(failure, CallFailed) and failure.blame is Blame.REQUEST)
 
 
 def _on_record(request: ContinuationRequest) -> Mapping[str, Any]:

@@ -80,7 +80,7 @@ class Finding:
 
     model: str
     choices: int
-    """How many choices one request for two brought."""
+    """How many choices one request brought, of as many as requests will ask for."""
     logprobs: int
     """How many of the likeliest tokens came back per position; 0 where the server withholds them."""
     usage: Usage
@@ -95,7 +95,7 @@ class StrongModel(Protocol):
     """None: not known."""
 
     async def probe(self) -> Finding:
-        """Check endpoint, key and model at the cost of two tokens; raises ProviderError saying what to mend."""
+        """Check endpoint, key and model at the cost of a few tokens; raises ProviderError saying what to mend."""
         ...
 
     async def send(self, request: ContinuationRequest) -> Reply:

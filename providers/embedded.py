@@ -109,8 +109,9 @@ class EmbeddedStrongModel:
 
     async def close(self) -> None:
         await self._api.close()
-        server, self._server = self._server, None
-        await asyncio.to_thread(_stop, [server])
+        # The server stops when its last reference goes; that waits for its threads, so not on the event loop.
+        last, self._server = [self._server], None
+        await asyncio.to_thread(last.clear)
 
 
 def _start(model: Path) -> Any:
@@ -130,8 +131,3 @@ def _start(model: Path) -> Any:
     params.cpuparams.n_threads = os.cpu_count() or 1
     params.verbosity = -1
     return xllamacpp.Server(params)
-
-
-def _stop(last_reference: list[Any]) -> None:
-    """The server stops when its object goes; that waits for its threads, so not on the event loop."""
-    last_reference.clear()

@@ -47,12 +47,14 @@ class LiteLLMStrongModel:
         self._settings = settings
         self.price = _price(settings)
         self._base = _base_url(settings)
-        self._key = os.environ.get(settings.api_key_env, "")
-        if not self._key and settings.api_base is None:
+        # A key is sent to the endpoint it was named for: none by default to a server of one's own.
+        self._key_variable = settings.api_key_env or ("" if settings.api_base else "OPENAI_API_KEY")
+        self._key = os.environ.get(self._key_variable, "").strip()
+        if self._key_variable and not (self._key and self._key.isascii()):
             raise StrongModelMisconfigured(
-                f"no key: the environment variable {settings.api_key_env} is not set",
+                f"no usable key: the environment variable {self._key_variable} is not set or not plain ASCII",
                 where=self._where,
-                mend=f"export {settings.api_key_env}=..., or name another variable in strong.api_key_env",
+                mend=f"export {self._key_variable}=..., or name another variable in strong.api_key_env",
             )
         self._client = openai.AsyncOpenAI(
             base_url=self._base,
@@ -73,21 +75,18 @@ class LiteLLMStrongModel:
         return f"strong model {self.name} at {self._base}"
 
     async def probe(self) -> Finding:
-        """List the models (free), then ask for two choices of one token."""
+        """List the models (free), then ask for as many choices of one token as later requests will."""
         await self._model_is_listed()
-        request = ContinuationRequest(_PROBE_TEXT, 2, 1, logprobs=self._settings.logprobs, seed=1)
         try:
-            reply = await self.send(request)
+            reply = await self._probe_with(self._settings.choices_per_request)
         except CallFailed as failed:
             if failed.blame is not Blame.REQUEST:
-                raise _at_start(failed) from failed
-            # A server with one slot refuses n = 2 (llama.cpp): ask for one.
+                raise _at_start(failed) from None
+            # A server with fewer slots refuses so many (llama.cpp): ask for one.
             try:
-                reply = await self.send(
-                    ContinuationRequest(_PROBE_TEXT, 1, 1, logprobs=self._settings.logprobs, seed=1)
-                )
+                reply = await self._probe_with(1)
             except CallFailed as again:
-                raise _at_start(again) from again
+                raise _at_start(again) from None
         first = reply.continuations[0].tokens
         return Finding(
             model=self.name,
@@ -97,15 +96,18 @@ class LiteLLMStrongModel:
             details={"latency": round(reply.latency, 3), "price": reply.price},
         )
 
+    async def _probe_with(self, n: int) -> Reply:
+        return await self.send(ContinuationRequest(_PROBE_TEXT, n, 1, logprobs=self._settings.logprobs, seed=1))
+
     async def _model_is_listed(self) -> None:
         try:
             listed = [m.id async for m in self._client.models.list()]
-        except openai.APIConnectionError as error:
+        except openai.APIConnectionError:
             raise StrongModelUnreachable(
                 "nothing answers there", where=self._where, mend="Start the server, or correct strong.api_base"
-            ) from error
+            ) from None
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise self._wrong_key(error.status_code) from error
+            raise self._wrong_key(error.status_code) from None  # its body may echo the key
         except (openai.APIError, AttributeError, TypeError, ValueError):
             return  # no list, or not in OpenAI's shape: the paid probe will tell
         wanted = self.name.partition("/")[2]
@@ -116,7 +118,9 @@ class LiteLLMStrongModel:
 
     def _wrong_key(self, status: int) -> StrongModelMisconfigured:
         return StrongModelMisconfigured(
-            f"the key was refused (HTTP {status})", where=self._where, mend=f"Check {self._settings.api_key_env}"
+            f"the key was refused (HTTP {status})",
+            where=self._where,
+            mend=f"Check {self._key_variable or 'strong.api_key_env'}",
         )
 
     def worst_case(self, request: ContinuationRequest) -> tuple[int, int | None]:
@@ -142,8 +146,8 @@ class LiteLLMStrongModel:
             )
             latency = time.monotonic() - started
             found = continuations([c.model_dump() for c in raw.choices], request)
-        told = raw.usage.model_dump() if raw.usage else None
-        spent = usage(told, found, litellm.token_counter(text=request.text))
+            told = raw.usage.model_dump() if raw.usage else None
+            spent = usage(told, found, request, litellm.token_counter(text=request.text))
         return Reply(
             continuations=found,
             usage=spent,
@@ -171,7 +175,10 @@ class LiteLLMStrongModel:
             what = str(error) if isinstance(error, Malformed) else f"unreadable reply ({type(error).__name__})"
             return CallFailed(what, where=self._where, blame=Blame.WEATHER, billed=True, status=status, body=body)
         if status in _SETTINGS:
-            blame, mend = Blame.SETTINGS, f"Check strong.model, strong.api_base and {self._settings.api_key_env}"
+            blame, mend = (
+                Blame.SETTINGS,
+                f"Check strong.model, strong.api_base and {self._key_variable or 'strong.api_key_env'}",
+            )
         elif status in _WEATHER or status >= 500:
             blame, mend = Blame.WEATHER, ""
         else:
@@ -195,9 +202,9 @@ class LiteLLMStrongModel:
 
 
 async def _keep(response: httpx.Response) -> None:
+    await response.aread()  # a connection that breaks midway raises here: no reply, then
     if (kept := _response.get(None)) is not None:
         kept.append(response)
-    await response.aread()
 
 
 def _price(settings: StrongSettings) -> Price | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay, wait_exponential_jitter
 
 from providers.errors import Blame, CallFailed
 
@@ -22,7 +22,7 @@ def retrying(seconds: float) -> AsyncRetrying:
     return AsyncRetrying(
         retry=retry_if_exception(lambda e: isinstance(e, CallFailed) and e.blame is Blame.WEATHER),
         wait=_wait,
-        stop=stop_after_delay(seconds),
+        stop=stop_before_delay(seconds),
         reraise=True,
     )
 

@@ -22,8 +22,11 @@ class StrongSettings(BaseModel):
         min_length=1,
     )
     api_base: str | None = Field(None, description="Base URL of an OpenAI-compatible server, ending in /v1.")
-    api_key_env: str = Field(
-        "OPENAI_API_KEY", description="Name of the environment variable that holds the key. Keys are never settings."
+    api_key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Name of the environment variable that holds the key (the key itself is never a setting); "
+        "none: OPENAI_API_KEY without api_base, no key with one.",
     )
     template: str | None = Field(
         None, description="Jinja template that turns {{ prompt }} into the model's text; none: the prompt as it is."
@@ -51,8 +54,8 @@ class StrongSettings(BaseModel):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("give a URL such as http://127.0.0.1:8000/v1")
-        if parts.username or parts.password:
-            raise ValueError("put no user or password into the URL; name the key's variable in api_key_env")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("put no user, password or query into the URL; name the key's variable in api_key_env")
         return url.rstrip("/")
 
     @field_validator("template")

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from store.chain import fingerprint
-from store.errors import LeaseLost, NotOnRecord, OutOfBudget, RecordUnusable, StoreError
+from store.errors import LeaseLost, NotOnRecord, OutOfBudget, RecordFailed, RecordUnusable, StoreError
 
 if TYPE_CHECKING:
     from store.budget import Cost
@@ -34,6 +34,7 @@ __all__ = [
     "NotOnRecord",
     "OutOfBudget",
     "Record",
+    "RecordFailed",
     "RecordUnusable",
     "ReplyRow",
     "RunRow",

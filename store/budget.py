@@ -51,7 +51,7 @@ def reserve(connection: Connection, scope: str, worst: Cost) -> None:
                 f"the next request could take {amount} {unit}; of {row.limit}, "
                 f"{row.spent} are spent and {row.reserved} reserved",
                 where=f"budget of {scope}",
-                mend=f"Raise budget.{unit} in a new run",
+                mend=f"Raise budget.{unit.removeprefix('nano_')} in a new run",
             )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,10 +14,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from store.errors import RecordUnusable
+from store.errors import RecordFailed, RecordUnusable
 from store.schema import metadata
 from store.settings import shown
 
@@ -24,6 +27,7 @@ VERSION_TABLE = "aligntree_version"
 
 T = TypeVar("T")
 _READ = "aligntree_read"
+_SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
 
 
 class Database:
@@ -50,7 +54,7 @@ class Database:
         database = cls(url)
         try:
             database._check_version(create)
-        except (OperationalError, DBAPIError) as error:
+        except DBAPIError as error:
             database.close()
             raise RecordUnusable(
                 f"cannot be opened: {str(error.orig).strip().splitlines()[0]}",
@@ -64,26 +68,26 @@ class Database:
 
     def _check_version(self, create: bool) -> None:
         config = _alembic()
-        known = {s.revision for s in ScriptDirectory.from_config(config).walk_revisions()}
-        head = ScriptDirectory.from_config(config).get_current_head()
-        with self._engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(config)
+        known, head = {s.revision for s in scripts.walk_revisions()}, scripts.get_current_head()
+        where = f"record {shown(self.url)}"
+        with self._engine.begin() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite has begun with its write lock
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
             found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
             ours = set(metadata.tables) & set(inspect(connection).get_table_names())
-        where = f"record {shown(self.url)}"
-        if found is None and (ours or not create):
-            raise RecordUnusable(
-                "holds no record of aligntree", where=where, mend="Name another database with --record"
-            )
-        if found is None:
-            with self._engine.begin() as connection:
+            if found is None and (ours or not create):
+                mend = "Name another database with --record"
+                raise RecordUnusable("holds no record of aligntree", where=where, mend=mend)
+            if found is None:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        elif found not in known:
-            raise RecordUnusable(
-                f"its schema {found!r} is newer than this version's {head!r}",
-                where=where,
-                mend="Upgrade aligntree: pip install --upgrade aligntree",
-            )
+            elif found not in known:
+                raise RecordUnusable(
+                    f"its schema {found!r} is newer than this version's {head!r}",
+                    where=where,
+                    mend="Upgrade aligntree: pip install --upgrade aligntree",
+                )
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction on the writing thread; what it raises rolls back."""
@@ -91,13 +95,25 @@ class Database:
 
     def transact_now(self, work: Callable[[Connection], T]) -> T:
         """The same on the calling thread."""
-        with self._engine.begin() as connection:
+        with self._failures_told(), self._engine.begin() as connection:
             return work(connection)
+
+    @contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise RecordFailed(
+                str(error.orig).strip().splitlines()[0],  # the whole would show the statement's values
+                where=f"record {shown(self.url)}",
+                mend="Mend the database, then: aligntree resume",
+            ) from None
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on one consistent view, on the calling thread; writers are not held up."""
         level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        with self._engine.connect().execution_options(**{_READ: True}, **level) as connection, connection.begin():
+        connecting = self._engine.connect().execution_options
+        with self._failures_told(), connecting(**{_READ: True}, **level) as connection, connection.begin():
             return work(connection)
 
     def close(self) -> None:
@@ -115,8 +131,18 @@ def _engine(url: URL) -> Engine:
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # the driver would begin late, and deferred
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    connection.execute("PRAGMA busy_timeout=30000")
+    for trial in _until_unlocked():
+        with trial:
+            connection.execute("PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _until_unlocked() -> Retrying:
+    """The switch to WAL does not heed the busy timeout when several processes open a fresh record at once."""
+    locked = retry_if_exception_type(sqlite3.OperationalError)
+    return Retrying(retry=locked, wait=wait_fixed(0.05), stop=stop_after_delay(10), reraise=True)
 
 
 def _sqlite_begin(connection: Connection) -> None:

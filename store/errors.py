@@ -24,6 +24,10 @@ class RecordUnusable(StoreError):
     exit_status = 2
 
 
+class RecordFailed(StoreError):
+    """The database refused or lost a transaction: gone, full, locked."""
+
+
 class NotOnRecord(StoreError):
     """A run, search or node that the record does not hold, or a shortened id that means several."""
 

@@ -10,12 +10,14 @@ import os
 import platform
 import threading
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import psutil
 from sqlalchemy import Connection, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from store.database import Database
+from store.errors import StoreError
 from store.schema import now, searches
 
 LIFE_MS = 15_000
@@ -23,15 +25,15 @@ _RENEW_EVERY_S = 5.0
 
 
 def this_owner() -> str:
-    """Host (with its boot time), process id and the process's start time: enough to tell whether it still lives."""
-    return f"{_host()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    """Where this process runs, its id and its start time: enough to tell there whether it still lives."""
+    return f"{_place()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
 def is_dead(owner: str) -> bool:
-    """True where `owner` ran on this host, since this boot, and runs no more."""
-    host, pid, started = owner.rsplit(":", 2)
-    if host != _host():
-        return host.rpartition("@")[0] == platform.node()  # this host has been started anew since
+    """True where `owner` ran in this very place and runs no more; of owners elsewhere only their lease tells."""
+    place, pid, started = owner.rsplit(":", 2)
+    if place != _place():
+        return False
     try:
         process = psutil.Process(int(pid))
         return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
@@ -39,8 +41,14 @@ def is_dead(owner: str) -> bool:
         return True
 
 
-def _host() -> str:
-    return f"{platform.node()}@{int(psutil.boot_time())}"
+@cache
+def _place() -> str:
+    """This boot of this kernel, and this process-id namespace: containers on one host see different processes."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return f"{platform.node()}/{psutil.boot_time():.0f}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ class Renewer:
             held = list(self._held.values())
             try:
                 self._database.transact_now(lambda connection: _extend(connection, held))  # noqa: B023 - runs at once
-            except SQLAlchemyError:
+            except StoreError:
                 continue  # the next write of a lost lease is refused by its fence
 
 

@@ -47,6 +47,9 @@ class SearchRow(NewSearch):
     head: str
 
 
+_SEARCH = [searches.c[f.name] for f in fields(SearchRow)]
+
+
 @dataclass(frozen=True)
 class NewRun:
     """A run to be put on record: the resolved config (no secrets), versions, prices, what the probe found.
@@ -146,9 +149,12 @@ class Record:
 
     def searches(self, run_id: str) -> list[SearchRow]:
         """The run's searches in the order of its prompts."""
-        columns = [searches.c[f.name] for f in fields(SearchRow)]
-        query = select(*columns).where(searches.c.run_id == run_id).order_by(searches.c.position)
+        query = select(*_SEARCH).where(searches.c.run_id == run_id).order_by(searches.c.position)
         return self._database.read(lambda c: [SearchRow(**row._mapping) for row in c.execute(query)])
+
+    def search(self, search_id: str) -> SearchRow:
+        query = select(*_SEARCH).where(searches.c.id == search_id)
+        return self._database.read(lambda c: SearchRow(**c.execute(query).one()._mapping))
 
     def totals(self, run_id: str) -> Totals:
         return self._database.read(lambda connection: _totals(connection, run_id))
@@ -161,11 +167,8 @@ class Record:
         lease: Lease | None = await self._database.transact(lambda connection: claim(connection, search_id))
         if lease is None:
             return None
-        run_id = self._database.read(
-            lambda c: c.execute(select(searches.c.run_id).where(searches.c.id == search_id)).scalar_one()
-        )
         self._renewer.hold(lease)
-        journal = Journal(self._database, run_id, lease)
+        journal = Journal(self._database, self.search(search_id).run_id, lease)
         await journal.adopt()
         return journal
 

@@ -155,7 +155,7 @@ replies = _chained(
 
 nodes = _chained(
     "nodes",
-    Column("id", HASH, primary_key=True),  # sha256(parent id, text, finish); the root, sha256(prompt), has no row
+    Column("id", HASH, primary_key=True),  # sha256(parent id, finish, text); the root, sha256(prompt), has no row
     Column("parent_id", HASH, nullable=False),
     Column("ask", Integer, nullable=False),  # that brought it first
     Column("text", SafeText, nullable=False),

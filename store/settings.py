@@ -18,8 +18,8 @@ def record_url(text: str) -> URL:
     """A checked database URL, the driver named; a bare path means SQLite. Raises RecordUnusable."""
     try:
         url = make_url(text if "://" in text else f"sqlite:///{Path(text)}")
-    except ArgumentError as error:
-        raise _unknown(text) from error
+    except (ArgumentError, ValueError):
+        raise _unknown(text) from None
     match url.get_backend_name():
         case "sqlite" if url.database:
             return url
@@ -29,13 +29,13 @@ def record_url(text: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """The URL without its password, as it may be printed."""
-    return url.render_as_string(hide_password=True)
+    """The URL without password and query, as it may be printed."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _unknown(text: str) -> RecordUnusable:
     return RecordUnusable(
         "not a record this version can keep",
-        where=f"record {text.partition('@')[2] or text!r}",
+        where=f"record of kind {text.partition(':')[0]!r}",
         mend="Use sqlite:///PATH or postgresql://HOST/DATABASE",
     )

@@ -16,7 +16,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 _HEAD = """# Settings
 
 A recipe is a YAML file with these keys; what it leaves out has the default. On the command line `--set KEY=VALUE` sets
-one, such as `--set sampling.max_tokens=128` or `--set methods.0.iterations=64` (numbers count a list from 0).
+one, such as `--set sampling.max_tokens=128` or `--set methods.1.iterations=64` (numbers count a list from 0).
 Unknown keys are refused. Keys to APIs are never settings: `strong.api_key_env` names the environment variable.
 
 This page is made from the code by `make docs`.

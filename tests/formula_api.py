@@ -138,9 +138,11 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             for name, value in ({"content-type": "application/json"} | dict(headers or {})).items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
+            if "content-length" not in (headers or {}):
+                self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = (headers or {}).get("connection") == "close"
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

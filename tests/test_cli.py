@@ -15,7 +15,7 @@ import yaml
 
 from flows import RunConfig, cli, resume
 from store import Record
-from tests.formula_api import FormulaAPI
+from tests.formula_api import Fault, FormulaAPI
 
 Told = tuple[int, str, str]
 
@@ -149,6 +149,13 @@ BAD_INPUT: dict[str, tuple[list[str], int, list[str]]] = {
         ["openai/gpt-4o", "text-completion-openai"],
     ),
     "key in the URL": (["align", "x", "--set", "strong.api_base=http://me:pass@h/v1"], 2, ["api_base", "api_key_env"]),
+    "key in the URL's query": (["align", "x", "--set", "strong.api_base=http://h/v1?k=me:pass"], 2, ["api_base"]),
+    "key for its variable": (["align", "x", "--set", "strong.api_key_env=sk-wrong-key"], 2, ["strong.api_key_env"]),
+    "password with an at sign": (["align", "x", "--record", "mysql://u:p@me:pass@h/d"], 2, ["sqlite:///PATH"]),
+    "record port that is no number": (["align", "x", "--record", "postgresql://h:abc/d"], 2, ["sqlite:///PATH"]),
+    "setting below a text": (["align", "x", "--set", "name.a.b=1"], 2, ["--set name.a.b=1"]),
+    "seed too large": (["align", "x", "--set", "seeds=[99999999999999999999]"], 2, ["seeds.0"]),
+    "methods that are no list": (["align", "x", "--set", "methods=5"], 2, ["methods = 5"]),
     "key in the recipe": (
         ["align", "x", "--set", "strong.api_key=sk-wrong-key"],
         2,
@@ -203,6 +210,43 @@ def test_a_missing_weak_model_and_a_newer_record_are_told_before_money_or_rows(
     status, _, err = aligntree("align", "x", "-r", recipe, "-q")
     assert (status, err.count("\n"), "'9999' is newer" in err) == (2, 1, True)
     assert api.requests == []
+
+
+def test_a_run_whose_searches_all_fail_exits_with_1(
+    aligntree: Callable[..., Told], recipe: str, api: FormulaAPI
+) -> None:
+    usual = api.take
+    api.take = lambda request: usual(request) or (Fault(400) if request["max_tokens"] > 1 else None)  # type: ignore[method-assign]
+    status, _, err = aligntree("align", "x", "-r", recipe, "-q")
+    assert (status, "2 of 2 searches brought no answer" in err) == (1, True)
+
+
+async def test_no_prompts_are_told_before_the_probe(formula_config: Callable[..., RunConfig], api: FormulaAPI) -> None:
+    from flows import align
+    from flows.errors import BadPrompts
+
+    for prompts in ([], ["x", ""]):
+        with pytest.raises(BadPrompts):
+            await align(prompts, formula_config(), record="r.db")
+    assert api.requests == []
+
+
+def test_jsonl_may_hold_unicode_line_separators_and_begin_with_a_byte_order_mark() -> None:
+    from flows.prompts import read_prompts
+
+    Path("prompts.jsonl").write_text('\ufeff{"prompt": "a\u2028b"}\r\n', encoding="utf-8")
+    assert read_prompts([], "prompts.jsonl") == ["a\u2028b"]
+
+
+def test_a_prefect_server_that_does_not_answer_is_told_before_money_or_rows(
+    aligntree: Callable[..., Told], recipe: str, api: FormulaAPI
+) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        status, _, err = aligntree("align", "x", "-r", recipe, "-q")
+    assert (status, "127.0.0.1:9" in err, "--no-prefect" in err) == (1, True, True)
+    assert (api.requests, rows()) == ([], 0)
 
 
 def test_debug_shows_the_traceback(aligntree: Any, monkeypatch: pytest.MonkeyPatch) -> None:

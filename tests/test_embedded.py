@@ -43,7 +43,7 @@ async def test_the_server_is_ours_on_loopback_and_gone_when_closed() -> None:
     strong = open_strong_model(StrongSettings())
     assert isinstance(strong, embedded.EmbeddedStrongModel)
     finding = await strong.probe()
-    assert (finding.choices, finding.logprobs) == (2, 20)
+    assert (finding.choices, finding.logprobs) == (4, 20)
     address = strong._server.listening_address
     assert address.startswith("http://127.0.0.1:")
     await strong.close()

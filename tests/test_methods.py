@@ -302,6 +302,12 @@ def test_an_empty_chunk_cut_by_length_and_filtered_text_are_no_children() -> Non
     assert [(c.text, c.finish) for c in found] == [("", "stop")]
 
 
+def test_a_stop_string_that_began_in_the_answer_so_far_ends_it() -> None:
+    ask = Sample(0, ROOT, 2, 2)
+    found, _ = chunks(ask, [continuation("\ntwo"), continuation(" two\n")], 10, "one.\n", ["\n\n"])
+    assert [(c.text, c.finish) for c in found] == [("", "stop"), (" two\n", "length")]
+
+
 def test_the_prior_is_the_geometric_mean_of_token_probabilities_else_frequency_else_uniform() -> None:
     told = continuation("ab", math.log(0.5), math.log(0.125))
     assert prior([told], 4, 4).value == pytest.approx(0.25)
@@ -330,6 +336,11 @@ def test_entropy_bounds_hold_on_any_distribution(weights: list[float], shown: in
     lower, upper = found.bounds
     assert lower - 1e-9 <= truth <= upper + 1e-9
     assert lower - 1e-9 <= found.value <= upper + 1e-9
+
+
+def test_a_logprob_that_means_never_does_not_count() -> None:
+    told = [math.log(p) for p in (0.5, 0.25)]
+    assert entropy_of_top([*told, -9999.0], 100) == entropy_of_top(told, 100)
 
 
 def test_entropy_is_none_without_top_lists_and_the_median_with_them() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from flows import RunConfig, align
+from flows.bench import open_bench
 from providers import (
     Blame,
     CallFailed,
@@ -61,6 +63,7 @@ async def test_both_logprob_shapes_become_the_same_tokens(api: FormulaAPI) -> No
     assert found[0] == found[1]
     first = found[0][0]
     assert first.tokens is not None
+    assert len(first.tokens[0].top) == 5
     assert "".join(token.text for token in first.tokens) == first.text
     assert dict(first.tokens[0].top)[" good"] == -1.0
 
@@ -146,14 +149,14 @@ async def test_a_key_that_the_server_echoes_is_nowhere_in_what_is_raised(
             assert failed.value.exit_status == 2
 
 
-async def test_the_probe_finds_choices_and_logprobs_at_the_price_of_two_tokens(api: FormulaAPI) -> None:
+async def test_the_probe_finds_choices_and_logprobs_at_the_price_of_a_token_each(api: FormulaAPI) -> None:
     async with opened(api) as strong:
         finding = await strong.probe()
-    assert (finding.choices, finding.logprobs) == (2, 5)
-    assert [(r["n"], r["max_tokens"]) for r in api.requests] == [(2, 1)]
+    assert (finding.choices, finding.logprobs) == (4, 5)
+    assert [(r["n"], r["max_tokens"]) for r in api.requests] == [(4, 1)]
 
 
-async def test_the_probe_asks_for_one_choice_where_two_are_refused(api: FormulaAPI) -> None:
+async def test_the_probe_asks_for_one_choice_where_several_are_refused(api: FormulaAPI) -> None:
     api.faults = [Fault(400)]
     async with opened(api) as strong:
         assert (await strong.probe()).choices == 1
@@ -169,13 +172,31 @@ async def test_a_chat_model_name_is_refused_before_any_request(api: FormulaAPI) 
 async def test_a_server_that_gives_fewer_choices_is_asked_for_the_rest(
     api: FormulaAPI, formula_config: Callable[..., RunConfig]
 ) -> None:
-    api.most_choices = 2
-    methods = [{"name": "best_of_n", "n": 7}]
-    summary = await align(
-        ["The sea"], formula_config(methods=methods, strong={"choices_per_request": 5}), record="r.db"
-    )
-    assert [r["n"] for r in api.requests[1:]] == [5, 2, 2, 1]
-    assert summary.answers[0].complete
+    config = formula_config(methods=[{"name": "best_of_n", "n": 7}], strong={"choices_per_request": 5})
+    async with open_bench(config, "r.db") as bench:
+        run_id = await bench.begin(["The sea"])
+        api.most_choices = 2  # it gave five to the probe
+        await bench.carry_out(run_id)
+    assert [r["n"] for r in api.requests] == [5, 5, 2, 2, 1]
+    await align(["The sea"], config, record="other.db")
+    assert [r["n"] for r in api.requests[5:]] == [5, 2, 2, 2, 1]  # now the probe knew
+
+
+async def test_what_some_requests_brought_is_used_when_others_are_refused(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    config = formula_config(methods=[{"name": "best_of_n", "n": 16}], budget={"requests": 3})
+    (answer,) = (await align(["The sea"], config, record="r.db")).answers
+    assert (answer.status, answer.complete) == ("done", True)
+    assert [r["n"] for r in api.requests[1:]] == [4, 4, 4]
+
+
+async def test_a_connection_that_breaks_midway_is_no_reply(api: FormulaAPI) -> None:
+    api.faults = [Fault(200, b'{"choices"', headers={"content-length": "1000", "connection": "close"})]
+    async with opened(api) as strong:
+        with pytest.raises(CallFailed) as failed:
+            await strong.send(REQUEST)
+    assert (failed.value.blame, failed.value.billed, failed.value.status) == (Blame.WEATHER, True, None)
 
 
 async def test_transient_failures_are_tried_again_each_as_an_intent_of_its_own(
@@ -220,7 +241,7 @@ def test_a_request_is_split_into_sizes_that_add_up() -> None:
 
 async def test_retrying_honours_retry_after_and_gives_up_in_time() -> None:
     waits: list[float] = []
-    policy = retrying(3.0)
+    policy = retrying(60.0)
 
     async def note(seconds: float) -> None:
         waits.append(seconds)
@@ -234,6 +255,15 @@ async def test_retrying_honours_retry_after_and_gives_up_in_time() -> None:
                 raise CallFailed("busy", where="here", blame=Blame.WEATHER, billed=False, retry_after=1.75)
     assert len(waits) == 2
     assert all(wait >= 1.75 for wait in waits)
+
+
+async def test_a_wait_longer_than_retrying_may_take_is_not_begun() -> None:
+    began = time.monotonic()
+    with pytest.raises(CallFailed):
+        async for trial in retrying(5.0):
+            with trial:
+                raise CallFailed("busy", where="here", blame=Blame.WEATHER, billed=False, retry_after=86_400)
+    assert time.monotonic() - began < 1
 
 
 def test_price_is_exact_and_rounded_up_to_a_nano_dollar() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -102,6 +103,30 @@ async def test_an_outage_interrupts_and_resume_goes_on(
     again = await resume(record=record_url)
     assert len(api.requests) == calls  # nothing left to do, nothing paid
     assert again == summary
+
+
+async def test_an_ask_that_fails_does_not_cut_off_what_others_have_on_the_wire(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    beam = {"name": "beam", "width": 4, "children": 4, "chunk_tokens": 2, "in_flight": 2}
+    config = formula_config(methods=[beam], strong={"retry_for": 0, "choices_per_request": 16})
+
+    def second_round_fails_once(request: dict[str, Any]) -> Fault | None:
+        api.requests.append(request)
+        if len(api.requests) == 3:
+            return Fault(503)
+        if len(api.requests) == 4:
+            time.sleep(0.3)
+        return None
+
+    api.take = second_round_fails_once  # type: ignore[method-assign]
+    with pytest.raises(RunInterrupted):
+        await align(["A letter"], config, record="r.db")
+    before = asked(api)
+    assert (await resume(record="r.db")).finished
+    again = asked(api) - before
+    assert before.total() == 3
+    assert set(again) & set(before) == {next(key for key in before if key[1] == api.requests[2]["seed"])}
 
 
 async def test_replaying_the_record_offline_gives_the_same_answer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ from store import (
     NotOnRecord,
     OutOfBudget,
     Record,
+    RecordFailed,
     RecordUnusable,
     ReplyRow,
     ScoreRow,
@@ -121,11 +123,11 @@ async def test_a_living_owner_keeps_its_search_and_a_dead_one_is_superseded_at_o
     search = journal.lease.search_id
     assert await record.claim(search) is None
     await journal.intend(ASK, KEY, {}, Cost(100, 50))
-    host = this_owner().rsplit(":", 2)[0]
-    dead = f"{host}:999999999:1.00"
+    place = this_owner().rsplit(":", 2)[0]
+    dead = f"{place}:999999999:1.00"
     assert is_dead(dead)
     assert not is_dead(this_owner())
-    assert not is_dead("elsewhere@1:1:1.00")
+    assert not is_dead("elsewhere:999999999:1.00")
     database.transact_now(lambda c: c.execute(update(searches).where(searches.c.id == search).values(owner=dead)))
     successor = await record.claim(search)
     assert successor is not None
@@ -222,6 +224,19 @@ def test_the_migrations_make_the_schema_that_the_code_expects(record_url: str, r
     engine.dispose()
 
 
+def test_several_may_open_a_fresh_record_at_once(record_url: str) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        for opened in threads.map(lambda _: Record.open(record_url, create=True), range(6)):
+            assert opened.runs() == []
+            opened.close()
+
+
+async def test_a_database_that_fails_is_told_without_the_values_of_the_statement(record: Record) -> None:
+    with pytest.raises(RecordFailed) as failed:
+        await record.begin_run(new_run("secret prompt", name=None))  # type: ignore[arg-type]
+    assert "secret prompt" not in str(failed.value)
+
+
 def test_a_record_of_a_newer_schema_is_refused(record_url: str, record: Record) -> None:
     engine = create_engine(parse_url(record_url))
     with engine.begin() as connection:
@@ -244,6 +259,9 @@ def test_a_database_that_is_not_ours_is_refused(record_url: str) -> None:
 def test_a_record_that_cannot_be_opened_says_so_without_its_password() -> None:
     with pytest.raises(RecordUnusable) as refused:
         Record.open("postgresql://me:hunter2@127.0.0.1:9/none", create=True)
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(RecordUnusable) as refused:
+        Record.open("postgresql://127.0.0.1:9/none?password=hunter2", create=True)
     assert "hunter2" not in str(refused.value)
     with pytest.raises(RecordUnusable, match="no such record"):
         Record.open("sqlite:///nowhere.db")

@@ -23,12 +23,16 @@ class Chunk:
     prior: Estimate
 
 
-def chunks(ask: Sample, continuations: Sequence[Continuation], vocabulary: int) -> tuple[tuple[Chunk, ...], Estimate]:
+def chunks(
+    ask: Sample, continuations: Sequence[Continuation], vocabulary: int, answer: str = "", stop: Sequence[str] = ()
+) -> tuple[tuple[Chunk, ...], Estimate]:
     """The ask's distinct chunks, in the order of their first appearance, and the grown node's entropy (bits).
 
-    An empty chunk that ended by length is no progress, and filtered text no answer: neither becomes a child.
+    An empty chunk that ended by length is no progress, and filtered text no answer: neither becomes a child. A stop
+    string that began in the `answer` so far ends it here; within a chunk the provider has cut it already.
     """
-    usable = [c for c in continuations if c.finish == "stop" or (c.finish == "length" and c.text)]
+    ended = [_end_at_stop(answer, continuation, stop) for continuation in continuations]
+    usable = [c for c in ended if c.finish == "stop" or (c.finish == "length" and c.text)]
     merged: dict[str, list[Continuation]] = {}
     for continuation in usable:
         merged.setdefault(child_id(ask.node, continuation.text, continuation.finish), []).append(continuation)
@@ -44,6 +48,15 @@ def chunks(ask: Sample, continuations: Sequence[Continuation], vocabulary: int) 
         for node, equal in merged.items()
     )
     return found, entropy(continuations, vocabulary)
+
+
+def _end_at_stop(answer: str, continuation: Continuation, stop: Sequence[str]) -> Continuation:
+    for text in stop:
+        tail = answer[-(len(text) - 1) :] if len(text) > 1 else ""
+        at = (tail + continuation.text).find(text)
+        if 0 <= at < len(tail):
+            return Continuation("", "stop", () if continuation.tokens is not None else None)
+    return continuation
 
 
 def _tokens(continuation: Continuation, asked: int) -> int:

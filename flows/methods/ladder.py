@@ -32,9 +32,9 @@ def entropy(continuations: Sequence[Continuation], vocabulary: int) -> Estimate:
     one distribution; 0 where no top list came back. `vocabulary`: tokens the strong model knows, for the upper bound.
     """
     tops = [[p for _, p in c.tokens[0].top] for c in continuations if c.tokens and c.tokens[0].top]
-    if not tops:
+    found = [estimate for top in tops if (estimate := entropy_of_top(top, vocabulary)).bounds is not None]
+    if not found:
         return Estimate(0.0, "none")
-    found = [entropy_of_top(top, vocabulary) for top in tops]
     value = statistics.median(e.value for e in found)
     lower = statistics.median(e.bounds[0] for e in found if e.bounds)
     upper = statistics.median(e.bounds[1] for e in found if e.bounds)
@@ -47,11 +47,14 @@ def entropy_of_top(logprobs: Sequence[float], vocabulary: int) -> Estimate:
     H_k of the shown; the unseen mass r spread evenly over the unseen tokens is the most, packed as tightly as p_k
     allows the least. Ten or more shown: midpoint of the bounds; fewer: a geometric tail.
     """
-    shown = sorted((math.exp(p) for p in logprobs), reverse=True)
+    # Some servers write -9999 for "never": no probability, and no evidence of how small the smallest is.
+    shown = sorted((p for p in map(math.exp, logprobs) if p > 0), reverse=True)
+    if not shown:
+        return Estimate(0.0, "none")
     k, last = len(shown), shown[-1]
-    known = -sum(p * math.log(p) for p in shown if p > 0)
+    known = -sum(p * math.log(p) for p in shown)
     rest = min(max(1 - sum(shown), 0.0), 1.0)
-    if rest == 0 or last == 0:
+    if rest == 0:
         return _bits(known, f"top-{k}", known, known)
     unseen = max(vocabulary - k, 1)
     upper = known + rest * math.log(unseen / rest)
