@@ -32,11 +32,19 @@ _MEND = "pip install 'aligntree[embedded]'  (with make: make install)"
 
 
 def model_file() -> Path:
-    """The joined GGUF file in the user's cache; raises StrongModelMisconfigured where its packages are missing."""
+    """The joined GGUF file in the user's cache, its sha256 checked; joined (anew) where it is not as it should be.
+
+    Raises StrongModelMisconfigured where its packages are missing or hold something else.
+    """
     target = platformdirs.user_cache_path("aligntree") / f"{_NAME}-{_SHA256[:12]}.gguf"
-    if not target.is_file():
+    if not (target.is_file() and _sha256(target) == _SHA256):
         _join([_part(i) for i in range(1, 5)], target)
     return target
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _part(number: int) -> Path:
@@ -56,17 +64,14 @@ def _part(number: int) -> Path:
 
 def _join(parts: list[Path], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
     descriptor, scratch = tempfile.mkstemp(prefix=target.name, dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as out:
             for part in parts:
-                data = part.read_bytes()
-                digest.update(data)
-                out.write(data)
-        if digest.hexdigest() != _SHA256:
+                out.write(part.read_bytes())
+        if (found := _sha256(Path(scratch))) != _SHA256:
             raise StrongModelMisconfigured(
-                f"its joined parts have sha256 {digest.hexdigest()}, expected {_SHA256}",
+                f"its joined parts have sha256 {found}, expected {_SHA256}",
                 where="strong model 'embedded'",
                 mend=f"Reinstall its packages: {_MEND}",
             )

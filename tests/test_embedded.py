@@ -60,6 +60,17 @@ def test_a_model_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> N
     assert [p.name for p in tmp_path.iterdir()] == ["part"]
 
 
+def test_a_spoilt_copy_in_the_cache_is_joined_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file = embedded.model_file()
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.write(b"spoilt")
+    assert embedded.model_file() == file
+    assert file.stat().st_size == size
+    assert file.read_bytes()[:4] == b"GGUF"
+
+
 def test_more_choices_than_slots_are_refused() -> None:
     with pytest.raises(StrongModelMisconfigured, match="16 at most"):
         open_strong_model(StrongSettings(choices_per_request=17))
