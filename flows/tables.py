@@ -27,7 +27,7 @@ def searches_table(rows: Sequence[SearchRow]) -> Table:
     table = Table("#", "method", "status", "value", "prompt and answer", expand=True)
     for number, row in enumerate(rows, 1):
         answer = row.answer or {}
-        text = Text(row.prompt, style="bold", no_wrap=True).append(answer.get("text", ""), style="not bold")
+        text = _continued(row.prompt, answer.get("text", ""))
         table.add_row(str(number), row.method, row.status, signed(answer.get("value")), text)
     return table
 
@@ -39,16 +39,21 @@ def comparison(summary: Summary) -> Table:
     by_prompt: dict[str, list[Answer]] = {}
     for answer in summary.answers:
         by_prompt.setdefault(answer.prompt, []).append(answer)
-    for prompt, answers in by_prompt.items():
+    for answers in by_prompt.values():
         for answer in answers:
-            text = Text(prompt, style="bold").append(re.sub(r"\s+", " ", answer.text), style="not bold")
-            table.add_row(answer.method, signed(answer.value), signed(answer.gold), text)
+            row = (answer.method, signed(answer.value), signed(answer.gold))
+            table.add_row(*row, _continued(answer.prompt, answer.text))
         table.add_section()
     for method in methods:
         of = [answer for answer in summary.answers if answer.method == method]
         means = [_mean([a.value for a in of]), _mean([a.gold for a in of])]
         table.add_row(method, *(Text(signed(mean), style="bold") for mean in means), Text("mean", style="bold"))
     return table
+
+
+def _continued(prompt: str, answer: str) -> Text:
+    """The prompt in bold and its answer, white space folded."""
+    return Text(re.sub(r"\s+", " ", prompt), style="bold").append(re.sub(r"\s+", " ", answer), style="not bold")
 
 
 def _mean(numbers: Sequence[float | None]) -> float | None:
