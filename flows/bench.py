@@ -147,13 +147,17 @@ async def _models(
                 where="budget",
                 mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
             )
-        finding = known or {"strong": asdict(await strong.probe()), "weak": dict(scorer.traits)}
+        finding = known or {"strong": asdict(await strong.probe()), "weak": _told(scorer)}
         most = min(config.strong.choices_per_request, finding["strong"]["choices"])
         slots = asyncio.Semaphore(config.strong.concurrency)
         yield Models(strong, slots, most, _scoring(scorer, thread), scorer.name), finding
     finally:
         thread.shutdown(cancel_futures=True)
         await strong.close()
+
+
+def _told(scorer: Scorer) -> dict[str, str]:
+    return {"scorer": scorer.name, "scale": scorer.scale} | dict(scorer.traits)
 
 
 def _scoring(scorer: Scorer, thread: ThreadPoolExecutor) -> Callable[[Sequence[Candidate]], Awaitable[list[Score]]]:

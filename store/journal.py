@@ -132,7 +132,7 @@ class Journal:
         def work(connection: Connection) -> None:
             for key in self._unanswered(connection):
                 worst = self._worst(connection, key)
-                lost = ReplyRow(None, {"what": "no reply on record", "billed": True}, b"", estimated=True)
+                lost = ReplyRow(None, {"what": "no reply on record", "billed": True}, b"")
                 self._settle(connection, key, lost, worst, worst)
 
         await self._database.transact(work)
@@ -167,7 +167,7 @@ class Journal:
             }
         )
         if reply.failure:
-            row |= {"input_tokens": if_failed.tokens, "price": if_failed.price}
+            row |= {"input_tokens": if_failed.tokens, "price": if_failed.price, "estimated": if_failed.tokens > 0}
         self._append(connection, [(replies, row)])
 
     def _worst(self, connection: Connection, key: CallKey) -> Cost:

@@ -34,7 +34,7 @@ from store import (
 )
 from store.chain import link
 from store.database import VERSION_TABLE, Database
-from store.lease import is_dead, this_owner
+from store.lease import Lease, _extend, is_dead, this_owner
 from store.schema import CHAINED, budgets, metadata, searches
 from store.settings import record_url as parse_url
 from store.text import escape, unescape
@@ -137,6 +137,21 @@ async def test_a_living_owner_keeps_its_search_and_a_dead_one_is_superseded_at_o
     with pytest.raises(LeaseLost):
         await journal.tell(TellRow(0, None, "stop", {"reason": "late"}))
     assert record.history(search).tells == ()
+
+
+async def test_a_lease_is_extended_for_its_holder_only(record: Record, database: Database) -> None:
+    _, journal = await begun(record)
+    lease = journal.lease
+    where = searches.c.id == lease.search_id
+
+    def expires_after(extended: Lease) -> int:
+        database.transact_now(lambda c: c.execute(update(searches).where(where).values(expires=1)))
+        database.transact_now(lambda c: _extend(c, [extended]))
+        expires: int = database.read(lambda c: c.execute(select(searches.c.expires).where(where)).scalar_one())
+        return expires
+
+    assert expires_after(lease) > 1
+    assert expires_after(Lease(lease.search_id, lease.fence - 1)) == 1
 
 
 async def test_an_expired_lease_can_be_taken(record: Record, database: Database) -> None:
