@@ -19,6 +19,7 @@ os.environ |= {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "HF_HUB_OFFLINE": "1",
+    "TQDM_DISABLE": "1",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
 

@@ -177,9 +177,10 @@ async def test_a_server_that_gives_fewer_choices_is_asked_for_the_rest(
         run_id = await bench.begin(["The sea"])
         api.most_choices = 2  # it gave five to the probe
         await bench.carry_out(run_id)
-    assert [r["n"] for r in api.requests] == [5, 5, 2, 2, 1]
+    assert [r["n"] for r in api.requests[:2]] == [5, 5]
+    assert sorted(r["n"] for r in api.requests[2:]) == [1, 2, 2]  # at once, in any order
     await align(["The sea"], config, record="other.db")
-    assert [r["n"] for r in api.requests[5:]] == [5, 2, 2, 2, 1]  # now the probe knew
+    assert sorted(r["n"] for r in api.requests[6:]) == [1, 2, 2, 2]  # now the probe knew
 
 
 async def test_what_some_requests_brought_is_used_when_others_are_refused(
