@@ -36,6 +36,7 @@ class FormulaAPI:
         self.shape: Callable[[list[dict[str, Any]]], dict[str, Any]] = completions_shape
         self.most_choices: int | None = None  # gives no more, whatever n says
         self.usage = True
+        self.connections = 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -111,6 +112,10 @@ class _Server(ThreadingHTTPServer):
 def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            api.connections += 1
 
         def do_GET(self) -> None:
             if self._key_is_wrong():

@@ -17,6 +17,10 @@ def test_the_settings_page_is_current() -> None:
     assert docs_settings.PAGE.read_text(encoding="utf-8") == docs_settings.page(), "make docs"
 
 
+def test_every_setting_is_documented() -> None:
+    assert "| None |" not in docs_settings.page()
+
+
 @pytest.mark.parametrize("name", recipes())
 def test_built_in_recipes_are_valid(name: str) -> None:
     assert load_config(name).name == name

@@ -54,6 +54,13 @@ async def test_n_choices_come_from_one_request_as_it_was_asked(api: FormulaAPI, 
     assert json.loads(reply.body)["choices"][0]["text"] == reply.continuations[0].text
 
 
+async def test_calls_are_made_on_a_kept_connection(api: FormulaAPI) -> None:
+    async with opened(api) as strong:
+        for _ in range(5):
+            await strong.send(REQUEST)
+    assert (len(api.requests), api.connections) == (5, 1)
+
+
 async def test_both_logprob_shapes_become_the_same_tokens(api: FormulaAPI) -> None:
     found = []
     for shape in (completions_shape, chat_shape):
