@@ -21,7 +21,7 @@ def record_url(text: str) -> URL:
     except (ArgumentError, ValueError):
         raise _unknown(text) from None
     match url.get_backend_name():
-        case "sqlite" if url.database:
+        case "sqlite" if url.database and url.database != ":memory:":  # a record outlives its process
             return url
         case "postgresql":
             return url.set(drivername="postgresql+psycopg")

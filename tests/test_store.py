@@ -282,3 +282,5 @@ def test_a_record_that_cannot_be_opened_says_so_without_its_password() -> None:
         Record.open("sqlite:///nowhere.db")
     with pytest.raises(RecordUnusable, match="Use sqlite"):
         Record.open("mysql://x/y")
+    with pytest.raises(RecordUnusable, match="Use sqlite"):
+        Record.open("sqlite:///:memory:", create=True)
