@@ -22,6 +22,8 @@ from scoring import Candidate, Score, Scorer, ScoringError, open_scorer
 from store import NewRun, Record, RunRow, StoreError
 from store.settings import DEFAULT_URL, ENVIRONMENT
 
+_OURS = (FlowError, ProviderError, ScoringError, StoreError)
+
 Search = Callable[[str], Awaitable[str]]
 """Carry out the search with this id; returns its status."""
 
@@ -73,15 +75,18 @@ class Bench:
         """
         rows = self.record.searches(run_id)
         unfinished = [row for row in rows if row.status not in ("done", "failed")]
-        self.tally.searches, self.tally.done = len(rows), len(rows) - len(unfinished)
+        done = len(rows) - len(unfinished)
+        self.tally.searches, self.tally.done = len(rows), done
         search = around(self.search) if around else self.search
         failures = await _gather(search, [row.id for row in unfinished], self.config.searches_at_once)
         if failures:
+            first = failures[0]
+            told = first if isinstance(first, _OURS) else f"{type(first).__name__}: {first}"
             raise RunInterrupted(
-                f"{len(failures)} of {len(rows)} searches did not end: {failures[0]}",
+                f"{len(unfinished) - self.tally.done + done} of {len(rows)} searches did not end: {told}",
                 where=f"run {run_id}",
                 mend=f"What was paid for is on record: aligntree resume {run_id}",
-            ) from failures[0]
+            ) from first
         if all(row.status in ("done", "failed") for row in self.record.searches(run_id)):
             await self.record.end_run(run_id)
 
@@ -182,7 +187,7 @@ async def _gather(search: Search, search_ids: Sequence[str], at_once: int) -> li
                 return
             try:
                 await search(search_id)
-            except (FlowError, ProviderError, ScoringError, StoreError) as failure:
+            except Exception as failure:  # told by carry_out, whatever it is
                 failures.append(failure)
 
     async with asyncio.TaskGroup() as group:

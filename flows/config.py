@@ -32,7 +32,11 @@ class Sampling(_Settings):
     temperature: float = Field(0.7, ge=0, le=2, description="Temperature of the strong model.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus: smallest set of tokens of this probability.")
     top_k: int | None = Field(None, ge=1, description="Likeliest tokens to draw from, on servers that know top_k.")
-    stop: tuple[str, ...] = Field((), max_length=4, description="Texts that end an answer; they are cut off.")
+    stop: tuple[str, ...] = Field(
+        (),
+        max_length=4,
+        description="Texts that end an answer and are cut off; what an earlier chunk holds of one stays.",
+    )
 
 
 class Budget(_Settings):

@@ -1,4 +1,4 @@
-"""The Prefect flow: one flow run is one run, one task is one prompt's search. The work is the plain functions' own."""
+"""The Prefect flow: one flow run is one run, one task is one search. The work is the plain functions' own."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class LiteLLMStrongModel:
         _response.set(seen)
         started = time.monotonic()
         with self._failures_told(seen):
-            raw = await litellm.atext_completion(
+            await litellm.atext_completion(
                 model=self.name,
                 client=self._client,
                 api_base=self._base,
@@ -145,16 +145,17 @@ class LiteLLMStrongModel:
                 **_parameters(request),
             )
             latency = time.monotonic() - started
-            found = continuations([c.model_dump() for c in raw.choices], request)
-            told = raw.usage.model_dump() if raw.usage else None
-            spent = usage(told, found, request, litellm.token_counter(text=request.text))
+            # The body itself: LiteLLM's copy of it turns finish reasons that it does not know into "stop".
+            told = _completions(seen)
+            found = continuations(told["choices"], request)
+            spent = usage(told.get("usage"), found, request, litellm.token_counter(text=request.text))
         return Reply(
             continuations=found,
             usage=spent,
-            body=self._redacted(seen[-1].content) if seen else b"",
+            body=self._redacted(seen[-1].content),
             latency=latency,
             price=self.price.of(spent) if self.price else None,
-            request_id=seen[-1].headers.get("x-request-id") if seen else None,
+            request_id=seen[-1].headers.get("x-request-id"),
         )
 
     @contextmanager
@@ -205,6 +206,13 @@ async def _keep(response: httpx.Response) -> None:
     await response.aread()  # a connection that breaks midway raises here: no reply, then
     if (kept := _response.get(None)) is not None:
         kept.append(response)
+
+
+def _completions(seen: list[httpx.Response]) -> dict[str, Any]:
+    body = seen[-1].json() if seen else None
+    if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
+        raise Malformed("no choices in the reply")
+    return body
 
 
 def _price(settings: StrongSettings) -> Price | None:

@@ -66,7 +66,7 @@ def _tokens(logprobs: Mapping[str, Any] | None, most: int) -> tuple[Token, ...] 
             Token(
                 t["token"],
                 _finite(t["logprob"]),
-                _top(((o["token"], o["logprob"]) for o in t["top_logprobs"] or ()), most),
+                _top(((o["token"], o["logprob"]) for o in t.get("top_logprobs") or ()), most),
             )
             for t in logprobs["content"]
         )

@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 from sqlalchemy import Connection, select, update
@@ -21,24 +22,30 @@ from store.errors import StoreError
 from store.schema import now, searches
 
 LIFE_MS = 15_000
+_PROC = Path("/proc/self").parent
 _RENEW_EVERY_S = 5.0
 
 
-def this_owner() -> str:
-    """Where this process runs, its id and its start time: enough to tell there whether it still lives."""
-    return f"{_place()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+def new_owner() -> str:
+    """Where this process runs, its id and start time, which tell there whether it lives; and a word of its own."""
+    return f"{_place()}:{os.getpid()}:{_started(os.getpid())}:{uuid4().hex[:8]}"
 
 
 def is_dead(owner: str) -> bool:
     """True where `owner` ran in this very place and runs no more; of owners elsewhere only their lease tells."""
-    place, pid, started = owner.rsplit(":", 2)
-    if place != _place():
-        return False
+    place, pid, started, _ = owner.rsplit(":", 3)
+    return place == _place() and _started(int(pid)) != started
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, as the kernel counts (a clock that is set changes nothing); None where none runs."""
     try:
-        process = psutil.Process(int(pid))
-        return f"{process.create_time():.2f}" != started or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+        if _PROC.is_dir():
+            state, *fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            return None if state == "Z" else fields[18]
+        return f"{psutil.Process(pid).create_time():.2f}"
+    except (OSError, psutil.NoSuchProcess):
+        return None
 
 
 @cache
@@ -59,19 +66,19 @@ class Lease:
     fence: int
 
 
-def claim(connection: Connection, search_id: str) -> Lease | None:
-    """Take the search, or None while a living owner holds it."""
+def claim(connection: Connection, search_id: str, owner: str) -> Lease | None:
+    """Take the search for `owner`, or None while another who lives holds it."""
     row = connection.execute(
         select(searches.c.owner, searches.c.fence, (searches.c.expires > now()).label("alive"))
         .where(searches.c.id == search_id)
         .with_for_update()
     ).one()
-    if row.owner is not None and row.alive and not is_dead(row.owner):
+    if row.owner not in (None, owner) and row.alive and not is_dead(row.owner):
         return None
     connection.execute(
         update(searches)
         .where(searches.c.id == search_id)
-        .values(owner=this_owner(), expires=now() + LIFE_MS, fence=row.fence + 1, status="running")
+        .values(owner=owner, expires=now() + LIFE_MS, fence=row.fence + 1, status="running")
     )
     return Lease(search_id, row.fence + 1)
 
@@ -80,10 +87,14 @@ class Renewer:
     """Keeps this process's leases alive from a thread of its own, however busy the event loop is."""
 
     def __init__(self, database: Database) -> None:
+        self.owner = new_owner()
         self._database = database
         self._held: dict[str, Lease] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
+
+    def holds(self, search_id: str) -> bool:
+        return search_id in self._held
 
     def hold(self, lease: Lease) -> None:
         self._held[lease.search_id] = lease

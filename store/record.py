@@ -164,12 +164,15 @@ class Record:
 
     async def claim(self, search_id: str) -> Journal | None:
         """Take a search to work on; None while a living owner holds it. Settles what a dead owner left unanswered."""
-        lease: Lease | None = await self._database.transact(lambda connection: claim(connection, search_id))
+        if self._renewer.holds(search_id):
+            return None
+        owner = self._renewer.owner  # what it holds no more, it may take again: a release that failed
+        lease: Lease | None = await self._database.transact(lambda connection: claim(connection, search_id, owner))
         if lease is None:
             return None
-        self._renewer.hold(lease)
         journal = Journal(self._database, self.search(search_id).run_id, lease)
         await journal.adopt()
+        self._renewer.hold(lease)
         return journal
 
     async def release(self, journal: Journal, status: str, answer: Mapping[str, Any] | None) -> None:

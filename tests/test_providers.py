@@ -131,6 +131,17 @@ async def test_a_reply_that_cannot_be_read_is_worth_another_try_and_possibly_bil
     assert (failed.value.blame, failed.value.billed, failed.value.body) == (Blame.WEATHER, True, body)
 
 
+@pytest.mark.parametrize("reason", ["abort", None, "tool_calls"])
+async def test_an_answer_that_broke_off_is_not_taken_for_a_complete_one(api: FormulaAPI, reason: str | None) -> None:
+    answer = api.answer({"prompt": "x", "max_tokens": 3, "n": 1})
+    answer["choices"][0]["finish_reason"] = reason
+    api.faults = [Fault(200, json.dumps(answer).encode())]
+    async with opened(api) as strong:
+        with pytest.raises(CallFailed, match="ended by") as failed:
+            await strong.send(REQUEST)
+    assert failed.value.blame is Blame.WEATHER
+
+
 async def test_connection_refused_cannot_have_been_billed(api: FormulaAPI) -> None:
     api.close()
     async with opened(api) as strong:

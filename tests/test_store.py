@@ -34,7 +34,7 @@ from store import (
 )
 from store.chain import link
 from store.database import VERSION_TABLE, Database
-from store.lease import Lease, _extend, is_dead, this_owner
+from store.lease import Lease, _extend, is_dead, new_owner
 from store.schema import CHAINED, budgets, metadata, searches
 from store.settings import record_url as parse_url
 from store.text import escape, unescape
@@ -47,6 +47,14 @@ REPLY = ReplyRow([{"text": " x"}], None, b'{"choices": []}', input_tokens=7, out
 @pytest.fixture
 def record(record_url: str) -> Iterator[Record]:
     opened = Record.open(record_url, create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def worker(record_url: str, record: Record) -> Iterator[Record]:
+    """Another worker on the same record."""
+    opened = Record.open(record_url)
     yield opened
     opened.close()
 
@@ -117,19 +125,20 @@ async def test_each_row_is_chained_to_the_one_before(record: Record, database: D
 
 
 async def test_a_living_owner_keeps_its_search_and_a_dead_one_is_superseded_at_once(
-    record: Record, database: Database
+    record: Record, worker: Record, database: Database
 ) -> None:
     _, journal = await begun(record)
     search = journal.lease.search_id
     assert await record.claim(search) is None
+    assert await worker.claim(search) is None
     await journal.intend(ASK, KEY, {}, Cost(100, 50))
-    place = this_owner().rsplit(":", 2)[0]
-    dead = f"{place}:999999999:1.00"
+    place = new_owner().rsplit(":", 3)[0]
+    dead = f"{place}:999999999:1:x"
     assert is_dead(dead)
-    assert not is_dead(this_owner())
-    assert not is_dead("elsewhere:999999999:1.00")
+    assert not is_dead(new_owner())
+    assert not is_dead("elsewhere:999999999:1:x")
     database.transact_now(lambda c: c.execute(update(searches).where(searches.c.id == search).values(owner=dead)))
-    successor = await record.claim(search)
+    successor = await worker.claim(search)
     assert successor is not None
     # The intent without a reply is possibly billed: settled at its worst case.
     (reply,) = record.history(search).replies.values()
@@ -154,11 +163,29 @@ async def test_a_lease_is_extended_for_its_holder_only(record: Record, database:
     assert expires_after(Lease(lease.search_id, lease.fence - 1)) == 1
 
 
-async def test_an_expired_lease_can_be_taken(record: Record, database: Database) -> None:
+async def test_who_could_not_give_a_search_back_may_take_it_again(
+    record: Record, worker: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, journal = await begun(record)
+
+    async def gone(*_: object) -> None:
+        raise RecordFailed("gone")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(journal._database, "transact", gone)
+        with pytest.raises(RecordFailed):
+            await record.release(journal, "interrupted", None)
+    assert await worker.claim(journal.lease.search_id) is None
+    again = await record.claim(journal.lease.search_id)
+    assert again is not None
+    assert again.lease.fence == journal.lease.fence + 1
+
+
+async def test_an_expired_lease_can_be_taken(record: Record, worker: Record, database: Database) -> None:
     _, journal = await begun(record)
     where = searches.c.id == journal.lease.search_id
-    database.transact_now(lambda c: c.execute(update(searches).where(where).values(owner="far@1:1:1.00", expires=1)))
-    assert await record.claim(journal.lease.search_id) is not None
+    database.transact_now(lambda c: c.execute(update(searches).where(where).values(owner="far:1:1:x", expires=1)))
+    assert await worker.claim(journal.lease.search_id) is not None
 
 
 async def test_a_budget_refuses_what_does_not_fit_and_nothing_is_written(record: Record, database: Database) -> None:
