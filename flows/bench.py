@@ -74,20 +74,20 @@ class Bench:
         Raises RunInterrupted when some did not end.
         """
         rows = self.record.searches(run_id)
-        unfinished = [row for row in rows if row.status not in ("done", "failed")]
-        done = len(rows) - len(unfinished)
-        self.tally.searches, self.tally.done = len(rows), done
+        unfinished = [row.id for row in rows if not row.ended]
+        self.tally.searches, self.tally.done = len(rows), len(rows) - len(unfinished)
         search = around(self.search) if around else self.search
-        failures = await _gather(search, [row.id for row in unfinished], self.config.searches_at_once)
+        failures = await _gather(search, unfinished, self.config.searches_at_once)
+        left = sum(not row.ended for row in self.record.searches(run_id))
         if failures:
             first = failures[0]
             told = first if isinstance(first, _OURS) else f"{type(first).__name__}: {first}"
             raise RunInterrupted(
-                f"{len(unfinished) - self.tally.done + done} of {len(rows)} searches did not end: {told}",
+                f"{left} of {len(rows)} searches did not end: {told}",
                 where=f"run {run_id}",
                 mend=f"What was paid for is on record: aligntree resume {run_id}",
             ) from first
-        if all(row.status in ("done", "failed") for row in self.record.searches(run_id)):
+        if not left:
             await self.record.end_run(run_id)
 
     async def search(self, search_id: str) -> str:

@@ -11,7 +11,7 @@ from flows.config import RunConfig
 from flows.gold import judge
 from flows.plan import check_prompts
 from flows.search import Tally
-from store import Record, Totals
+from store import ENDED, Record, Totals
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Summary:
 
     @property
     def finished(self) -> bool:
-        return all(answer.status in ("done", "failed") for answer in self.answers)
+        return all(answer.status in ENDED for answer in self.answers)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"finished": self.finished}

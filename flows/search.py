@@ -37,7 +37,6 @@ class Tally:
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    price: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Best value so far, by search."""
 
@@ -68,6 +67,9 @@ class Driver:
     ) -> None:
         self._row, self._config, self._method = row, config, method
         self._journal, self._history, self._models, self._tally = journal, history, models, tally
+        self._sent: dict[tuple[int, int], list[CallKey]] = {}  # recorded attempts of each ask's parts, in order
+        for key in history.calls:
+            self._sent.setdefault((key.ask, key.part), []).append(key)
         self._told = len(history.tells)
         self._stopped = any(tell.kind == "stop" for tell in history.tells)
         template = config.strong.template
@@ -169,14 +171,14 @@ class Driver:
 
     async def _part(self, ask: Sample, part: int, n: int) -> tuple[Continuation, ...]:
         """The choices of one part: from the record where they are, else paid for, tried again if need be."""
-        attempts = sorted(key.attempt for key in self._history.calls if (key.ask, key.part) == (ask.number, part))
-        for attempt in attempts:
-            recorded = self._history.replies[CallKey(ask.number, part, attempt)]
+        sent = self._sent.get((ask.number, part), [])
+        for key in sent:
+            recorded = self._history.replies[key]
             if recorded.failure is None:
                 return continuations_from_json(recorded.continuations or ())
             if recorded.failure.get("blame") == Blame.REQUEST:
                 raise CallFailed(recorded.failure["what"], where=self._row.id, blame=Blame.REQUEST, billed=False)
-        attempt = len(attempts)
+        attempt = len(sent)
         async for trial in retrying(self._config.strong.retry_for):
             with trial:
                 key = CallKey(ask.number, part, attempt)
@@ -202,7 +204,6 @@ class Driver:
         self._tally.calls += 1
         self._tally.input_tokens += reply.usage.input
         self._tally.output_tokens += reply.usage.output
-        self._tally.price += reply.price or 0
         return reply
 
     def _request(self, ask: Sample, part: int, n: int) -> ContinuationRequest:

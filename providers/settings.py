@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class StrongSettings(BaseModel):
@@ -45,6 +45,12 @@ class StrongSettings(BaseModel):
         None, ge=0, description="USD per million input tokens; none: LiteLLM's price map, where it knows the model."
     )
     output_price: Decimal | None = Field(None, ge=0, description="USD per million output tokens; none: as above.")
+
+    @model_validator(mode="after")
+    def _both_prices(self) -> StrongSettings:
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError("input_price and output_price: set both or neither")
+        return self
 
     @field_validator("api_base")
     @classmethod

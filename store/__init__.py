@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from store.budget import Cost
     from store.history import History
     from store.journal import AskRow, CallKey, Journal, NodeRow, ReplyRow, ScoreRow, TellRow
-    from store.record import NewRun, NewSearch, Record, RunRow, SearchRow, Totals
+    from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, Totals
 
 _LAZY = {
     "Cost": "budget",
     "History": "history",
     **dict.fromkeys(("AskRow", "CallKey", "Journal", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "journal"),
-    **dict.fromkeys(("NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "Totals"), "record"),
+    **dict.fromkeys(("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "Totals"), "record"),
 }
 
 __all__ = [
+    "ENDED",
     "AskRow",
     "CallKey",
     "Cost",

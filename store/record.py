@@ -19,6 +19,9 @@ from store.lease import Lease, Renewer, claim
 from store.schema import budgets, nodes, now, replies, runs, searches
 from store.settings import record_url, shown
 
+ENDED = frozenset({"done", "failed"})
+"""The statuses of searches that are not gone on with."""
+
 
 @dataclass(frozen=True)
 class NewSearch:
@@ -45,6 +48,10 @@ class SearchRow(NewSearch):
     answer: Mapping[str, Any] | None
     owner: str | None
     head: str
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
 
 
 _SEARCH = [searches.c[f.name] for f in fields(SearchRow)]
@@ -81,7 +88,7 @@ class RunRow:
 
     @property
     def unfinished(self) -> int:
-        return sum(count for status, count in self.statuses.items() if status not in ("done", "failed"))
+        return sum(count for status, count in self.statuses.items() if status not in ENDED)
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ BAD_INPUT: dict[str, tuple[list[str], int, list[str]]] = {
     "record port that is no number": (["align", "x", "--record", "postgresql://h:abc/d"], 2, ["sqlite:///PATH"]),
     "setting below a text": (["align", "x", "--set", "name.a.b=1"], 2, ["--set name.a.b=1"]),
     "seed too large": (["align", "x", "--set", "seeds=[99999999999999999999]"], 2, ["seeds.0"]),
+    "one price of two": (["align", "x", "--set", "strong.input_price=1"], 2, ["strong", "both or neither"]),
     "methods that are no list": (["align", "x", "--set", "methods=5"], 2, ["methods = 5"]),
     "key in the recipe": (
         ["align", "x", "--set", "strong.api_key=sk-wrong-key"],
