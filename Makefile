@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint adapter docs clean
+.PHONY: help install demo test lint adapter held-out docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,11 +41,19 @@ lint: $(VENV)/.developing  ## ruff, mypy strict, import walls
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-adapter: $(VENV)/.developing  ## train the built-in sentiment adapter anew (ten minutes)
-	$(BIN)/python -m scoring.adapters.train
+# Goes on where it was interrupted; to begin anew, make clean.
+adapter: $(VENV)/.developing  ## make the built-in sentiment adapter anew (over an hour on 2 cores)
+	$(BIN)/aligntree preferences --file $(ADAPTER)/prompts.txt -o .adapter/preferences
+	test -e .adapter/tuned/tuning.json || $(BIN)/aligntree tune .adapter/preferences/preferences.jsonl -o .adapter/tuned
+	cp .adapter/tuned/* .adapter/preferences/preferences.json $(ADAPTER)/
+	$(BIN)/aligntree doctor --weak held_out
+
+held-out: $(VENV)/.installed  ## sample and judge the held-out texts of the strong model anew
+	$(BIN)/aligntree align --file flows/data/held_out.txt --method best_of_n --set methods.0.n=8 --record held_out.db
+	$(BIN)/aligntree export --record held_out.db -o flows/data/held_out.jsonl
 
 docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
 	$(BIN)/python -m tests.docs_settings
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .adapter

@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from flows.errors import BadConfig
+from flows.gold import Gold
 from flows.methods import AlignTreeConfig, MethodConfig
 from providers import StrongSettings
 from scoring import WeakSettings
 
 _RECIPES = files("flows") / "recipes"
+Settings = TypeVar("Settings", bound=BaseModel)
 _CREDENTIALS = re.compile(r"://[^/@\s]*@|(?<=\?)[^\s']+")
 
 
@@ -64,7 +66,7 @@ class RunConfig(_Settings):
     )
     searches_at_once: int = Field(4, ge=1, description="Searches under way at the same time.")
     budget: Budget = Field(default_factory=Budget, description="Limits of the run.")
-    gold: Literal["vader"] | None = Field(
+    gold: Gold | None = Field(
         None, description="Judge of the final answers, which no search ever sees; vader: sentiment, -1 to 1."
     )
 
@@ -89,6 +91,22 @@ def load_config(recipe: str | None = None, settings: Sequence[str] = (), method:
         given = data.get("methods")
         mine = [m for m in given if isinstance(m, dict) and m.get("name") == method] if isinstance(given, list) else []
         data["methods"] = mine or [{"name": method}]
+    _set(data, settings)
+    return parse_config(data, source)
+
+
+def parse_config(data: Mapping[str, Any], source: str) -> RunConfig:
+    """Validate; raises BadConfig with the first few problems, one line each."""
+    return _validated(RunConfig, data, f"recipe {source}")
+
+
+def load_settings(kind: type[Settings], settings: Sequence[str], **given: Any) -> Settings:
+    """Settings of one verb: its defaults, what was `given`, and single settings over them. Raises BadConfig."""
+    _set(given, settings)
+    return _validated(kind, given, "settings")
+
+
+def _set(data: dict[str, Any], settings: Sequence[str]) -> None:
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
@@ -96,31 +114,37 @@ def load_config(recipe: str | None = None, settings: Sequence[str] = (), method:
                 f"{setting!r} is not KEY=VALUE", where="--set", mend="Such as --set sampling.max_tokens=128"
             )
         try:
-            _put(data, key.split("."), yaml.safe_load(text))
-        except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
+            _put(data, key.split("."), _value(text))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise BadConfig(f"cannot be set: {error}", where=f"--set {setting}", mend="Check the key's path") from error
-    return parse_config(data, source)
 
 
-def parse_config(data: Mapping[str, Any], source: str) -> RunConfig:
-    """Validate; raises BadConfig with the first few problems, one line each."""
+def _value(text: str) -> Any:
+    """What YAML makes of it; else the text itself, as templates ({{ prompt }}) are no YAML."""
     try:
-        return RunConfig.model_validate(data)
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _validated(kind: type[Settings], data: Mapping[str, Any], where: str) -> Settings:
+    try:
+        return kind.model_validate(data)
     except ValidationError as error:
         told = []
         for problem in error.errors(include_url=False)[:4]:
-            place = ".".join(str(part) for part in problem["loc"]) or "recipe"
+            place = ".".join(str(part) for part in problem["loc"])
             message = problem["msg"].removeprefix("Value error, ")
             # What stands under a key that we do not know, or for a key's variable, may be a secret.
             if problem["type"] == "extra_forbidden":
                 told.append(f"{place}: no such setting")
+            elif not place:
+                told.append(message)
             elif place.endswith("api_key_env"):
                 told.append(f"{place}: not the name of an environment variable")
             else:
                 told.append(f"{place} = {_short(problem['input'])}: {message}")
-        raise BadConfig(
-            "; ".join(told), where=f"recipe {source}", mend="docs/settings.md lists every setting"
-        ) from None
+        raise BadConfig("; ".join(told), where=where, mend="docs/settings.md lists every setting") from None
 
 
 def recipe_text(name: str) -> str:

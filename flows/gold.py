@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
+
+Gold = Literal["vader"]
+"""Names of gold scorers."""
 
 
-def judge(name: str | None) -> Callable[[str], float] | None:
+def judge(name: Gold) -> Callable[[str], float]:
     """The gold scorer of prompt + answer: `vader` is VADER's compound sentiment, -1 (worst) to 1 (best)."""
-    if name is None:
-        return None
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     analyzer = SentimentIntensityAnalyzer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ def check_prompts(prompts: Sequence[str]) -> None:
     for number, prompt in enumerate(prompts, 1):
         if not prompt.strip():
             raise BadPrompts("is empty", where=f"prompt {number}", mend="Give some text to continue")
+        if re.search("[\ud800-\udfff]", prompt):
+            raise BadPrompts("holds half a character (lone surrogate)", where=f"prompt {number}", mend="Mend its text")
 
 
 def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:

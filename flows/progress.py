@@ -1,9 +1,10 @@
-"""Live progress of a run: one line that changes on a terminal, a line now and then elsewhere; on standard error."""
+"""Live progress: one line that changes on a terminal, a line now and then elsewhere; on standard error."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -16,10 +17,10 @@ _LINE_EVERY_S = 10.0
 
 
 class Watch:
-    """Shows a Tally while its block runs."""
+    """Shows a line while its block runs, made anew each time; none as long as there is nothing to tell."""
 
-    def __init__(self, tally: Tally, *, quiet: bool = False) -> None:
-        self._tally, self._quiet = tally, quiet
+    def __init__(self, line: Callable[[], str | None], *, quiet: bool = False) -> None:
+        self._line, self._quiet = line, quiet
         self._console = Console(stderr=True)
         self._began = time.monotonic()
         self._live: Live | None = None
@@ -30,7 +31,7 @@ class Watch:
         if self._quiet:
             return self
         if self._console.is_terminal:
-            self._live = Live(get_renderable=self.line, console=self._console, refresh_per_second=4, transient=True)
+            self._live = Live(get_renderable=self._now, console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
         else:
             self._lines.start()
@@ -42,22 +43,54 @@ class Watch:
         self._ended.set()
         if self._live is not None:
             self._live.stop()
-        if not self._quiet and self._tally.searches:
-            self._console.print(self.line(), soft_wrap=True)
+        if not self._quiet and self._line():
+            self._console.print(self._now(), soft_wrap=True)
 
-    def line(self) -> Text:
-        """Searches done, nodes, calls, tokens, best value, time: as of now."""
-        tally, seconds = self._tally, time.monotonic() - self._began
-        if not tally.searches:
-            return Text(f"loading models  {seconds:.0f} s")
-        # The search may add to it meanwhile, from the event loop's thread.
-        values = list(tally.best.values())
-        best = f"  best value {max(values):+.2f}" if values else ""
-        return Text(
-            f"searches {tally.done}/{tally.searches}  nodes {tally.nodes}  calls {tally.calls}  "
-            f"tokens {tally.input_tokens} in, {tally.output_tokens} out{best}  {seconds:.0f} s"
-        )
+    def _now(self) -> Text:
+        return Text(f"{self._line() or 'loading models'}  {time.monotonic() - self._began:.0f} s")
 
     def _print_lines(self) -> None:
         while not self._ended.wait(_LINE_EVERY_S):
-            self._console.print(self.line(), soft_wrap=True)
+            self._console.print(self._now(), soft_wrap=True)
+
+
+def run_line(tally: Tally) -> Callable[[], str | None]:
+    """Searches done, nodes, calls, tokens, best value: as of now."""
+
+    def line() -> str | None:
+        if not tally.searches:
+            return None
+        # The search may add to it meanwhile, from the event loop's thread.
+        values = list(tally.best.values())
+        best = f"  best value {max(values):+.2f}" if values else ""
+        return (
+            f"searches {tally.done}/{tally.searches}  nodes {tally.nodes}  calls {tally.calls}  "
+            f"tokens {tally.input_tokens} in, {tally.output_tokens} out{best}"
+        )
+
+    return line
+
+
+class Steps:
+    """Counts long work of known length; call it with steps done, steps in all, and the loss where there is one."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._done, self._all = 0, 0
+        self._loss: float | None = None
+        self._first: tuple[int, float] | None = None  # steps done when first told (a resumed work has some), and when
+
+    def __call__(self, done: int, steps: int, loss: float | None = None) -> None:
+        self._first = self._first or (done, time.monotonic())
+        self._done, self._all, self._loss = done, steps, loss
+
+    def line(self) -> str | None:
+        if self._first is None:
+            return None
+        begun, since = self._first
+        loss = "" if self._loss is None else f"  loss {self._loss:.3f}"
+        left = ""
+        if begun < self._done < self._all:
+            each = (time.monotonic() - since) / (self._done - begun)
+            left = f"  about {each * (self._all - self._done) / 60:.0f} min left"
+        return f"{self._unit} {self._done}/{self._all}{loss}{left}"

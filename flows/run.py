@@ -91,7 +91,7 @@ async def resume(
 
 def summarize(record: Record, run_id: str, config: RunConfig) -> Summary:
     """Read a run's answers and totals off the record, and judge the answers."""
-    gold = judge(config.gold)
+    gold = judge(config.gold) if config.gold else None
     answers = []
     for row in record.searches(run_id):
         got = row.answer or {}

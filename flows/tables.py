@@ -6,12 +6,16 @@ import re
 import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from flows.run import Answer, Summary
 from store import RunRow, SearchRow, Totals
+
+if TYPE_CHECKING:
+    from flows.doctor import Diagnosis
 
 
 def runs_table(rows: Sequence[RunRow]) -> Table:
@@ -72,3 +76,16 @@ def cost(totals: Totals) -> str:
 
 def signed(number: float | None) -> str:
     return "" if number is None else f"{number:+.2f}"
+
+
+def diagnosis_table(found: Diagnosis) -> Table:
+    """Each figure with its 95% interval and what it says, and the verdict."""
+    table = Table("figure", "value", "95% interval", "what it says")
+    for name, figure, told in found.figures():
+        table.add_row(name, f"{figure.value:+.3f}", f"{figure.low:+.3f} to {figure.high:+.3f}", told)
+    verdict = "this pair can guide here" if found.guides else "no sign that this pair can guide here"
+    if found.guides is None:
+        verdict = f"{found.prompts} prompts are too few to tell"
+    gain = found.picked.value - found.mean.value
+    table.caption = f"{verdict}: taking the text with the highest log-ratio changes gold by {gain:+.2f}"
+    return table

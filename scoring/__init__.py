@@ -1,16 +1,48 @@
-"""Weak models: what is this partial answer worth?"""
+"""Weak models: what is this partial answer worth? And how one is made that knows."""
 
 from __future__ import annotations
 
-from scoring.base import Candidate, Score, Scorer
-from scoring.errors import ScoringError, WeakModelMissing
-from scoring.settings import WeakSettings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Candidate", "Score", "Scorer", "ScoringError", "WeakModelMissing", "WeakSettings", "open_scorer"]
+from scoring.base import Candidate, Report, Score, Scorer
+from scoring.errors import BadPreferences, ScoringError, TuningFailed, WeakModelMissing
+from scoring.preferences import Preference, Sample, pair_up, read_samples, write_whole
+from scoring.settings import TuneSettings, WeakSettings
+
+if TYPE_CHECKING:
+    from scoring.log_ratio import LogRatio
+    from scoring.sampling import Sampler
+
+__all__ = [
+    "BadPreferences", "Candidate", "Preference", "Report", "Sample", "Score", "Scorer", "ScoringError", "TuneSettings",
+    "TuningFailed", "WeakModelMissing", "WeakSettings", "open_sampler", "open_scorer", "pair_up", "read_samples",
+    "tune", "write_whole",
+]  # fmt: skip
 
 
-def open_scorer(settings: WeakSettings) -> Scorer:
+def open_scorer(settings: WeakSettings) -> LogRatio:
     """The log-ratio of the weak pair that `settings` name. Imports torch (3 s) and loads the weights."""
     from scoring.log_ratio import LogRatio
 
     return LogRatio(settings)
+
+
+def open_sampler(settings: WeakSettings) -> Sampler:
+    """Continuations by the pair's reference. Imports torch (3 s) and loads the weights."""
+    from scoring.sampling import Sampler
+
+    return Sampler(settings)
+
+
+def tune(
+    preferences: Path, target: Path, weak: WeakSettings, settings: TuneSettings, report: Report = lambda *_: None
+) -> dict[str, Any]:
+    """Tune the pair's reference on a file of preferences: see `scoring.tuning.tune`. Needs the extra `tune`."""
+    try:
+        from scoring import tuning
+    except ImportError as error:
+        raise TuningFailed(
+            f"the package {error.name} is not installed", where="tune", mend="pip install 'aligntree[tune]'"
+        ) from error
+    return tuning.tune(preferences, target, weak, settings, report)

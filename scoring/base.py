@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -36,3 +36,7 @@ class Scorer(Protocol):
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:
         """One score per candidate, in order; raises ScoringError."""
         ...
+
+
+Report = Callable[[int, int, float | None], None]
+"""Told as long work goes on: steps done, steps in all, and the loss where there is one."""

@@ -22,3 +22,15 @@ class WeakModelMissing(ScoringError):
     """A weak model or an adapter that is not where the settings say."""
 
     exit_status = 2
+
+
+class BadPreferences(ScoringError):
+    """Preferences or samples that cannot be used: not UTF-8, not JSON, a field missing, equal, empty or too long."""
+
+    exit_status = 2
+
+
+class TuningFailed(ScoringError):
+    """Tuning that cannot begin or go on: another tuning's folder, no extra `tune`."""
+
+    exit_status = 2

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from jinja2 import TemplateSyntaxError
+from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 
 class WeakSettings(BaseModel):
@@ -39,7 +39,44 @@ class WeakSettings(BaseModel):
     def _compiles(cls, template: str | None) -> str | None:
         if template is not None:
             try:
-                SandboxedEnvironment().from_string(template)
-            except TemplateSyntaxError as error:
+                SandboxedEnvironment(undefined=StrictUndefined).from_string(template).render(prompt="x")
+            except TemplateError as error:
                 raise ValueError(f"not a Jinja template: {error}") from error
         return template
+
+
+def _listed(names: Any) -> Any:
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+
+
+class TuneSettings(BaseModel):
+    """How preferences become an adapter. The defaults are those of the built-in one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loss: Literal["sppo_hard", "sigmoid", "ipo", "apo_zero", "nca_pair", "bco_pair", "hinge"] = Field(
+        "sppo_hard",
+        description="TRL's name of the loss. sppo_hard pulls the log-ratio of chosen text to 0.5 / beta nats and of "
+        "rejected text to -0.5 / beta; sigmoid is DPO's.",
+    )
+    beta: float = Field(
+        0.1,
+        gt=0,
+        allow_inf_nan=False,
+        description="Pull towards the reference, per nat; ipo asks for 1 / (2 beta) nats per token.",
+    )
+    likelihood: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="Weight of a likelihood term on chosen text; it lifts DPO's level."
+    )
+    rank: int = Field(8, ge=1, description="Rank of the LoRA matrices.")
+    modules: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        ("q_proj", "v_proj", "o_proj"), min_length=1, description="Projections adapted, by name: q_proj,v_proj."
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, allow_inf_nan=False, description="Peak learning rate; it rises over 10 steps, then falls."
+    )
+    epochs: float = Field(1.0, gt=0, allow_inf_nan=False, description="Times that each pair is seen.")
+    batch: int = Field(8, ge=1, description="Pairs in a step.")
+    max_tokens: int = Field(512, ge=2, description="Weak tokens in prompt + text, at most; longer is an error.")
+    checkpoint_every: int = Field(50, ge=1, description="Steps between checkpoints, from which tuning resumes.")
+    seed: int = Field(20251114, ge=0, lt=2**32, description="Of initial weights and of the order of pairs.")

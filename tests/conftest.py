@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from flows import cli
 from flows.config import RunConfig, parse_config
 from tests.formula_api import MODEL, FormulaAPI
 from tests.formula_scorer import open_formula_scorer
+
+Told = tuple[int, str, str]
+"""Exit status, standard output, standard error."""
 
 os.environ |= {
     "DO_NOT_TRACK": "1",
@@ -70,6 +75,22 @@ def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def formula_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs score by formula instead of loading the weak pair."""
     monkeypatch.setattr("flows.bench.open_scorer", open_formula_scorer)
+
+
+@pytest.fixture
+def aligntree(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], formula_scorer: None
+) -> Callable[..., Told]:
+    """Run the command in this process and return what it told."""
+
+    def run(*arguments: str) -> Told:
+        monkeypatch.setattr(sys, "argv", ["aligntree", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        told = capsys.readouterr()
+        return int(left.value.code or 0), told.out, told.err
+
+    return run
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pydantic.fields import FieldInfo
 
 from flows.config import RunConfig
 from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig
+from flows.preferences import PreferenceSettings
+from scoring import TuneSettings
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -34,6 +36,9 @@ def page() -> str:
         parts.append(f"### {name}\n\n{(method.__doc__ or '').strip()}\n")
         if len(method.model_fields) > 1:
             parts.append(_table("", method))
+    for verb, model in (("preferences", PreferenceSettings), ("tune", TuneSettings)):
+        told = f"{(model.__doc__ or '').strip()} Set by `aligntree {verb} --set KEY=VALUE`, as `weak.` keys are."
+        parts += [f"## aligntree {verb}\n\n{told}\n", _table("", model)]
     return "\n".join(parts)
 
 

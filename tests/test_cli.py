@@ -15,25 +15,8 @@ import yaml
 
 from flows import RunConfig, cli, resume
 from store import Record
+from tests.conftest import Told
 from tests.formula_api import Fault, FormulaAPI
-
-Told = tuple[int, str, str]
-
-
-@pytest.fixture
-def aligntree(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], formula_scorer: None
-) -> Callable[..., Told]:
-    """Run the command in this process; returns exit status, standard output and standard error."""
-
-    def run(*arguments: str) -> Told:
-        monkeypatch.setattr(sys, "argv", ["aligntree", *arguments])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    return run
 
 
 @pytest.fixture
@@ -54,7 +37,10 @@ def test_help_answers_at_once() -> None:
         told = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 0.4
-    assert all(verb in told.stdout for verb in ("align", "resume", "runs", "show", "demo"))
+    assert all(
+        verb in told.stdout
+        for verb in ("align", "resume", "runs", "show", "export", "preferences", "tune", "doctor", "demo")
+    )
 
 
 def test_align_runs_shows_and_lists(aligntree: Callable[..., Told], recipe: str) -> None:

@@ -42,11 +42,3 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-def test_no_prompt_of_the_demo_was_trained_on() -> None:
-    from scoring.adapters import train
-
-    trained = {prompt.lower() for prompt in train.openings()}
-    for prompt in (ROOT / "flows" / "data" / "sentiment.txt").read_text(encoding="utf-8").splitlines():
-        assert prompt.lower() not in trained

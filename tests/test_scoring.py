@@ -34,7 +34,7 @@ def pair() -> LogRatio:
 @torch.inference_mode()
 def plainly(pair: LogRatio, candidate: Candidate) -> float:
     """The definition: log p_tuned(y|x) - log p_reference(y|x), token by token, one text, two passes."""
-    tokenizer, model = pair._tokenizer, pair._model
+    tokenizer, model = pair._reader.tokenizer, pair._model
     prompt = tokenizer(candidate.prompt, split_special_tokens=True)["input_ids"]
     whole = tokenizer(candidate.prompt + candidate.answer, split_special_tokens=True)["input_ids"]
     start = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
@@ -59,6 +59,13 @@ def test_the_log_ratio_is_its_definition_in_a_batch_and_alone(pair: LogRatio) ->
         assert score.value == score.parts["tuned"] - score.parts["reference"]
 
 
+def test_an_answers_token_ratios_sum_to_its_value(pair: LogRatio) -> None:
+    values = [score.value for score in pair.score(CANDIDATES)]
+    ratios = pair.token_ratios(CANDIDATES)
+    assert [sum(of) for of in ratios] == pytest.approx(values, abs=1e-4)
+    assert [len(of) for of in ratios[:3]] == [10, 6, 0]
+
+
 def test_batches_within_a_token_limit_give_the_same_values(pair: LogRatio) -> None:
     small = LogRatio(WeakSettings(number_format="float32", device="cpu", batch_tokens=64))
     for one, other in zip(pair.score(CANDIDATES * 3), small.score(CANDIDATES * 3), strict=True):
@@ -81,7 +88,7 @@ def test_the_pair_tells_kind_from_unkind_text(pair: LogRatio) -> None:
 def test_a_template_is_rendered_with_its_special_tokens_and_the_answer_without(pair: LogRatio) -> None:
     chat = "<|im_start|>user\n{{ prompt }}<|im_end|>\n<|im_start|>assistant\n"
     templated = LogRatio(WeakSettings(number_format="float32", device="cpu", template=chat))
-    row = templated._row(Candidate("Hi", "<|im_end|>", False))
+    row = templated._reader.row(Candidate("Hi", "<|im_end|>", False))
     assert row.ids[:1] == [1]  # <|im_start|> as one token
     assert 2 not in row.ids[row.start :]  # <|im_end|> from the model is text
     assert templated.score([Candidate("Hi", " there", True)])[0].value == pytest.approx(

@@ -1,4 +1,4 @@
-"""The command `aligntree`. Nothing heavy is imported until a verb needs it: `--help` answers at once."""
+"""The verbs that search: align, resume, demo."""
 
 from __future__ import annotations
 
@@ -10,55 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.options import (
+    Json,
+    Prefect,
+    Quiet,
+    Recipe,
+    RecordOption,
+    RunArgument,
+    Settings,
+    print_json,
+    print_table,
+    quiet_libraries,
+)
+
 if TYPE_CHECKING:
     from flows.run import Summary, Through
     from flows.search import Tally
 
-app = typer.Typer(
-    help="Align strong language models you may only call: search over their own continuations, guided by a small local "
-    "weak pair, every step on record.",
-    epilog="Begin with: aligntree demo",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 
-Recipe = Annotated[str, typer.Option("--recipe", "-r", help="A built-in recipe's name (sentiment) or a YAML file.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", "-s", metavar="KEY=VALUE", help="One setting over the recipe's, such as sampling.max_tokens=64."
-    ),
-]
-RecordOption = Annotated[
-    str | None,
-    typer.Option("--record", help="Database URL or SQLite path. Default: $ALIGNTREE_RECORD, else ./aligntree.db."),
-]
-Prefect = Annotated[
-    bool | None,
-    typer.Option(
-        "--prefect/--no-prefect",
-        help="Run as a Prefect flow. Default: where a Prefect server is configured.",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-RunArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="[RUN]", help="A run's id, or an unambiguous beginning or end of it. Default: the newest."),
-]
-
-
-@app.callback()
-def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
-) -> None:
-    if debug:
-        os.environ["ALIGNTREE_DEBUG"] = "1"
-
-
-@app.command()
 def align(
     prompts: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Texts to continue.")] = None,
     file: Annotated[
@@ -96,7 +65,6 @@ def align(
     _exit_if_failed(summary)
 
 
-@app.command()
 def resume(
     run: RunArgument = None,
     record: RecordOption = None,
@@ -115,52 +83,6 @@ def resume(
     _exit_if_failed(summary)
 
 
-@app.command()
-def runs(record: RecordOption = None, json: Json = False) -> None:
-    """List the runs on record, newest first."""
-    from flows.bench import open_record
-
-    with open_record(record) as opened:
-        rows = opened.runs()
-    if json:
-        from dataclasses import asdict
-
-        _print_json([asdict(row) for row in rows])
-        return
-    from flows.tables import runs_table
-
-    _print(runs_table(rows))
-
-
-@app.command()
-def show(
-    run: RunArgument = None,
-    search: Annotated[
-        str | None, typer.Option("--search", help="Draw the tree of this search: its number in the run, or its id.")
-    ] = None,
-    depth: Annotated[int | None, typer.Option("--depth", min=1, help="Levels to draw. Default: all.")] = None,
-    record: RecordOption = None,
-) -> None:
-    """Show a run's searches, or one search as a tree.
-
-    Each node is a chunk with its value V (the scorer's scale), visits N and prior P; the chosen path is marked *.
-    """
-    from flows.bench import open_record
-    from flows.show import draw, find_search, replayed
-    from flows.tables import searches_table
-
-    with open_record(record) as opened:
-        row = opened.run(run)
-        searches = opened.searches(row.id)
-        if search is None and len(searches) > 1:
-            _print(searches_table(searches))
-            print(f"A tree: aligntree show {row.id} --search 1")
-            return
-        found = find_search(searches, search or "1")
-        _print(draw(found, replayed(opened, row, found), depth))
-
-
-@app.command()
 def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = False) -> None:
     """The main job on the built-in models: 8 openings, continued plainly (base) and by search (aligntree).
 
@@ -177,7 +99,7 @@ def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = Fa
     summary = _carry_out(
         prefect, quiet, lambda tally, through: run.align(prompts, config, record=record, tally=tally, through=through)
     )
-    _print(comparison(summary))
+    print_table(comparison(summary))
     print(
         "value: log-ratio of the weak pair, nats; it guides the search. "
         "gold: VADER sentiment, -1 to 1; no search sees it."
@@ -191,9 +113,9 @@ def _carry_out(
     prefect: bool | None, quiet: bool, work: Callable[[Tally, Through], Coroutine[Any, Any, Summary]]
 ) -> Summary:
     """Run `work` under a progress line, through Prefect where that is wanted."""
-    _quiet_libraries()
+    quiet_libraries()
     from flows.bench import Bench
-    from flows.progress import Watch
+    from flows.progress import Watch, run_line
     from flows.search import Tally
 
     tally = Tally()
@@ -204,7 +126,7 @@ def _carry_out(
         asyncio.run(check_server())
         through = through_prefect
     try:
-        with Watch(tally, quiet=quiet):
+        with Watch(run_line(tally), quiet=quiet):
             return asyncio.run(work(tally, through))
     except KeyboardInterrupt:
         print("interrupted; what was paid for is on record, go on with: aligntree resume", file=sys.stderr)
@@ -222,23 +144,9 @@ def _wants_prefect(asked: bool | None) -> bool:
     return get_current_settings().api.url is not None
 
 
-def _quiet_libraries() -> None:
-    """No analytics, no calls home, no log noise of our libraries on the terminal, unless the user set otherwise."""
-    for name, value in {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "ERROR",
-        "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
-        "HF_HUB_OFFLINE": "1",
-        "TQDM_DISABLE": "1",  # the progress shown is ours
-        "TRANSFORMERS_VERBOSITY": "error",
-    }.items():
-        os.environ.setdefault(name, value)
-
-
 def _print_answers(summary: Summary, json: bool) -> None:
     if json:
-        _print_json(summary.to_json())
+        print_json(summary.to_json())
         return
     from flows.tables import cost, signed
 
@@ -253,41 +161,3 @@ def _exit_if_failed(summary: Summary) -> None:
     if failed := sum(answer.status == "failed" for answer in summary.answers):
         print(f"error: {failed} of {len(summary.answers)} searches brought no answer", file=sys.stderr)
         sys.exit(1)
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, ensure_ascii=False, indent=1))
-
-
-def _print(renderable: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    # What is not for a terminal is not squeezed into 80 columns.
-    (console if console.is_terminal else Console(width=120)).print(renderable)
-
-
-def main() -> None:
-    """Run the command. Errors of the four packages are told in a line or two; exit status 2 for the user's mistakes,
-    1 for the world's.
-    """
-    try:
-        app()
-    except Exception as error:
-        from flows.errors import FlowError
-        from providers.errors import ProviderError
-        from scoring.errors import ScoringError
-        from store.errors import StoreError
-
-        if os.environ.get("ALIGNTREE_DEBUG") or not isinstance(
-            error, FlowError | ProviderError | ScoringError | StoreError
-        ):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,62 @@
+"""What verbs share: their common options, and how they print."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+Recipe = Annotated[str, typer.Option("--recipe", "-r", help="A built-in recipe's name (sentiment) or a YAML file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="One setting over the recipe's, such as sampling.max_tokens=64."
+    ),
+]
+RecordOption = Annotated[
+    str | None,
+    typer.Option("--record", help="Database URL or SQLite path. Default: $ALIGNTREE_RECORD, else ./aligntree.db."),
+]
+Prefect = Annotated[
+    bool | None,
+    typer.Option(
+        "--prefect/--no-prefect",
+        help="Run as a Prefect flow. Default: where a Prefect server is configured.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run's id, or an unambiguous beginning or end of it. Default: the newest."),
+]
+
+
+def quiet_libraries() -> None:
+    """No analytics, no calls home, no log noise of our libraries on the terminal, unless the user set otherwise."""
+    for name, value in {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+        "HF_HUB_OFFLINE": "1",
+        "TQDM_DISABLE": "1",  # the progress shown is ours
+        "TRANSFORMERS_VERBOSITY": "error",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def print_table(renderable: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # What is not for a terminal is not squeezed into 80 columns.
+    (console if console.is_terminal else Console(width=120)).print(renderable)

@@ -1,0 +1,157 @@
+"""The verbs about weak pairs: preferences, tune, doctor."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import Json, Quiet, Recipe, Settings, print_json, print_table, quiet_libraries
+
+if TYPE_CHECKING:
+    from scoring import WeakSettings
+
+Reference = Annotated[
+    str,
+    typer.Option(
+        "--reference",
+        help="The weak model: embedded (SmolLM2-135M-Instruct), or a directory as transformers saves it.",
+    ),
+]
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write; an unfinished one is gone on with.")]
+OwnSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="A setting of this verb or, as weak.KEY, of the weak pair.",
+    ),
+]
+
+
+def preferences(
+    file: Annotated[
+        str, typer.Option("--file", "-f", help="Prompts from a text file (one a line) or JSONL; - is stdin.")
+    ],
+    output: Folder,
+    reference: Reference = "embedded",
+    settings: OwnSettings = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make preferences of a weak model's own continuations, for aligntree tune.
+
+    Each prompt is continued several times; a gold scorer judges prompt + text; the best is preferred to the worst, the
+    second best to the second worst, and so on. Writes samples.jsonl, preferences.jsonl and preferences.json.
+
+    aligntree preferences --file prompts.txt -o pairs --set choices=8 --set margin=0.4
+    """
+    quiet_libraries()
+    from flows.config import load_settings
+    from flows.preferences import PREFERENCES, PreferenceSettings, make_preferences
+    from flows.progress import Steps, Watch
+    from flows.prompts import read_prompts
+
+    weak, rest = _weak(reference, settings or ())
+    own, prompts, steps = load_settings(PreferenceSettings, rest), read_prompts((), file), Steps("prompts")
+    with _going_on(), Watch(steps.line, quiet=quiet):
+        told = make_preferences(prompts, output, weak, own, steps)
+    print(f"{told['pairs']} preferences from {told['samples']} samples of {told['prompts']} prompts")
+    print(f"next: aligntree tune {quote(str(output / PREFERENCES))} -o ADAPTER{_again(reference, settings or ())}")
+
+
+def tune(
+    preferences: Annotated[
+        Path, typer.Argument(metavar="PREFERENCES.jsonl", help='Lines of {"prompt", "chosen", "rejected"}.')
+    ],
+    output: Folder,
+    reference: Reference = "embedded",
+    settings: OwnSettings = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tune a weak model on preferences: a LoRA adapter, which weak.adapter takes. Needs the extra tune.
+
+    TRL trains; the default loss holds the level of the log-ratio while it learns to rank. Try epochs, learning_rate,
+    rank, loss and beta, and judge by aligntree doctor --weak.
+
+    aligntree tune preferences.jsonl -o adapter --set epochs=2
+    """
+    quiet_libraries()
+    from flows.config import load_settings
+    from flows.progress import Steps, Watch
+    from scoring import TuneSettings, tune
+
+    weak, rest = _weak(reference, settings or ())
+    own, steps = load_settings(TuneSettings, rest), Steps("steps")
+    with _going_on(), Watch(steps.line, quiet=quiet):
+        told = tune(preferences, output, weak, own, steps)
+    print(f"{output}: an adapter on {reference}, from {told['pairs']} preferences")
+    pair = f" --set weak.reference={quote(reference)} --set weak.adapter={quote(str(output))}"
+    print(f"next: aligntree doctor --weak SAMPLES.jsonl{pair}{_again('embedded', settings or ())}")
+
+
+def _weak(reference: str, settings: Sequence[str]) -> tuple[WeakSettings, list[str]]:
+    """The weak pair's settings, and those that are the verb's own."""
+    from flows.config import load_settings
+    from scoring import WeakSettings
+
+    weak = [setting.removeprefix("weak.") for setting in settings if setting.startswith("weak.")]
+    own = [setting for setting in settings if not setting.startswith("weak.")]
+    return load_settings(WeakSettings, weak, reference=reference), own
+
+
+def _again(reference: str, settings: Sequence[str]) -> str:
+    """What the next verb must be told of the weak pair as well."""
+    told = [] if reference == "embedded" else [f" --reference {quote(reference)}"]
+    return "".join(told + [f" --set {quote(setting)}" for setting in settings if setting.startswith("weak.")])
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        sys.exit(130)
+
+
+def doctor(
+    weak: Annotated[
+        str,
+        typer.Option(
+            "--weak",
+            metavar="SAMPLES.jsonl",
+            help='Texts of the strong model: lines of {"prompt", "text", "gold"}, several a prompt (aligntree export '
+            "makes some); or held_out: those of the built-in models.",
+        ),
+    ],
+    recipe: Recipe = "sentiment",
+    settings: Settings = None,
+    margin: Annotated[float, typer.Option("--margin", min=0, help="By how much gold differs in a preference.")] = 0.4,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Can a weak pair guide? Its log-ratio against gold, on texts of the strong model, before anything is paid for.
+
+    aligntree doctor --weak held_out.jsonl --recipe sentiment --set weak.adapter=adapter
+    """
+    quiet_libraries()
+    from flows.config import load_config
+    from flows.doctor import by_prompt, diagnose, samples_of
+    from flows.progress import Steps, Watch
+    from flows.tables import diagnosis_table
+    from scoring import open_scorer
+
+    config, samples, steps = load_config(recipe, settings or ()), samples_of(weak), Steps("texts")
+    by_prompt(samples, margin)  # what cannot be judged is told before a model is loaded
+    with Watch(steps.line, quiet=quiet):
+        found = diagnose(samples, open_scorer(config.weak), margin, steps)
+    if json:
+        print_json(found.to_json())
+        return
+    print_table(diagnosis_table(found))
