@@ -14,8 +14,7 @@ from typing import Any
 
 from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig, FlowError, RunInterrupted
-from flows.methods import build
-from flows.plan import method_config, new_searches
+from flows.plan import choices, fresh_method, method_config, new_searches
 from flows.search import Driver, Models, Tally
 from providers import Blame, CallFailed, ProviderError, open_strong_model
 from scoring import Candidate, Score, Scorer, ScoringError, open_scorer
@@ -93,7 +92,7 @@ class Bench:
     async def search(self, search_id: str) -> str:
         """Claim one search and go on with it from the record; returns its status (`running`: another worker's)."""
         row = self.record.search(search_id)
-        method = build(method_config(self.config, row), row.prompt, self.config.sampling.max_tokens)
+        method = fresh_method(self.config, self.finding, row)
         journal = await self.record.claim(search_id)
         if journal is None:
             return "running"
@@ -153,9 +152,8 @@ async def _models(
                 mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
             )
         finding = known or {"strong": asdict(await strong.probe()), "weak": _told(scorer)}
-        most = min(config.strong.choices_per_request, finding["strong"]["choices"])
         slots = asyncio.Semaphore(config.strong.concurrency)
-        yield Models(strong, slots, most, _scoring(scorer, thread), scorer.name), finding
+        yield Models(strong, slots, choices(config, finding), _scoring(scorer, thread), scorer.name), finding
     finally:
         thread.shutdown(cancel_futures=True)
         await strong.close()

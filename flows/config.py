@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
@@ -37,7 +38,7 @@ class Sampling(_Settings):
     stop: tuple[str, ...] = Field(
         (),
         max_length=4,
-        description="Texts that end an answer and are cut off; what an earlier chunk holds of one stays.",
+        description="Texts that end an answer and are cut off.",
     )
 
 
@@ -74,8 +75,22 @@ class RunConfig(_Settings):
     def _each_once(self) -> RunConfig:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: each seed once")
-        if len({m.model_dump_json() for m in self.methods}) < len(self.methods):
+        if len({m.model_dump_json(exclude={"label", "preset"}) for m in self.methods}) < len(self.methods):
             raise ValueError("methods: each method with the same settings once")
+        called = Counter(m.called for m in self.methods)
+        if twice := [name for name, count in called.items() if count > 1]:
+            raise ValueError(f"methods: two are called {twice[0]!r}; give one of them a label")
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_an_answer(self) -> RunConfig:
+        for number, method in enumerate(self.methods):
+            tokens = method.limits.tokens
+            if tokens is not None and tokens < self.sampling.max_tokens:
+                raise ValueError(
+                    f"methods.{number}.limits.tokens = {tokens} is less than one answer: "
+                    f"sampling.max_tokens = {self.sampling.max_tokens}"
+                )
         return self
 
 

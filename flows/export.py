@@ -19,7 +19,7 @@ def answers(record: Record, run: RunRow) -> Iterator[dict[str, Any]]:
     gold = judge(name) if name else None
     for row in record.searches(run.id):
         tree = replayed(record, run, row).tree
-        for node in tree.complete():
+        for node in tree.complete:
             text = tree.answer(node)
             line = {"prompt": row.prompt, "text": text, "complete": node.finish == "stop", "value": node.value}
             if gold:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.config import RunConfig
 from flows.errors import BadPrompts, CannotResume
-from flows.methods import MethodConfig, version
+from flows.methods import Method, MethodConfig, build, version
 from store import NewSearch, SearchRow, fingerprint
 
 
@@ -38,19 +38,33 @@ def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
             for seed in config.seeds:
                 key = fingerprint([prompt, occurrence, shape, seed])
                 settings = method.model_dump(mode="json")
-                searches.append(NewSearch(key, prompt, occurrence, method.name, version(method), settings, shape, seed))
+                searches.append(
+                    NewSearch(key, prompt, occurrence, method.called, version(method), settings, shape, seed)
+                )
     return searches
 
 
 def _shape(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
     """All that shapes a tree, and nothing that only decides where and how fast it grows."""
     return {
-        "method": method.model_dump(mode="json"),
+        "method": method.model_dump(mode="json", exclude={"label", "preset"}),
         "version": version(method),
         "sampling": config.sampling.model_dump(mode="json"),
         "strong": config.strong.model_dump(mode="json", include={"model", "template", "logprobs", "vocabulary"}),
         "weak": config.weak.model_dump(mode="json", include={"reference", "adapter", "template", "eos"}),
     }
+
+
+def choices(config: RunConfig, finding: Mapping[str, Any]) -> int:
+    """Choices that one request brings: as many as the settings allow and the probe found."""
+    return int(min(config.strong.choices_per_request, finding["strong"]["choices"]))
+
+
+def fresh_method(config: RunConfig, finding: Mapping[str, Any], row: SearchRow) -> Method:
+    """The method of a search on record, which knows nothing yet. Raises CannotResume."""
+    sampling = config.sampling
+    found = method_config(config, row)
+    return build(found, row.prompt, sampling.max_tokens, sampling.stop, choices(config, finding))
 
 
 def method_config(config: RunConfig, row: SearchRow) -> MethodConfig:

@@ -22,13 +22,16 @@ class Told:
 
 
 def ask_row(ask: Sample) -> AskRow:
-    return AskRow(ask.number, "sample", ask.node, ask.attempt, {"n": ask.n, "max_tokens": ask.max_tokens})
+    return AskRow(
+        ask.number, "sample", ask.node, ask.attempt, {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit}
+    )  # fmt: skip
 
 
-def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Mapping[str, Any]) -> Told:
-    """The rows of an outcome; nodes that are `known` by id are not recorded again."""
+def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Mapping[str, Any], seconds: float) -> Told:
+    """The rows of an outcome; nodes that are `known` by id are not recorded again. `seconds` at work so far."""
+    took = {"tokens": outcome.tokens, "calls": outcome.calls, "seconds": seconds}
     if isinstance(outcome, Failed):
-        return Told(TellRow(position, ask.number, "failed", {"reason": outcome.reason}))
+        return Told(TellRow(position, ask.number, "failed", {"reason": outcome.reason, **took}))
     new = tuple(
         NodeRow(c.id, ask.node, ask.number, c.text, c.finish, c.tokens) for c in outcome.children if c.id not in known
     )
@@ -36,12 +39,17 @@ def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Mappi
     for child in outcome.children:
         scores.append(ScoreRow(ask.number, child.id, scorer, child.value, dict(child.parts)))
         scores.append(_estimate_row(ask, child.id, "prior", child.prior))
-    grown = {"scorer": scorer, "children": [[child.id, child.count] for child in outcome.children]}
+    grown = {"scorer": scorer, "children": [[child.id, child.count] for child in outcome.children], **took}
     return Told(TellRow(position, ask.number, "grown", grown), new, tuple(scores))
 
 
-def stopped(position: int, reason: str) -> Told:
-    return Told(TellRow(position, None, "stop", {"reason": reason}))
+def stopped(position: int, reason: str, finish: bool, seconds: float) -> Told:
+    return Told(TellRow(position, None, "stop", {"reason": reason, "finish": finish, "seconds": seconds}))
+
+
+def seconds_at_work(history: History) -> float:
+    """How long a search was worked on, as of its last tell."""
+    return float(history.tells[-1].outcome["seconds"]) if history.tells else 0.0
 
 
 def replay(method: Method, history: History) -> list[Sample]:
@@ -52,7 +60,7 @@ def replay(method: Method, history: History) -> list[Sample]:
     open_asks = _asked(method, history)
     for tell in history.tells:
         if tell.ask is None:
-            method.stop(tell.outcome["reason"])
+            method.stop(tell.outcome["reason"], finish=tell.outcome["finish"])
         elif open_asks.pop(tell.ask, None) is None:
             raise RecordMismatch(f"tell {tell.position} answers ask {tell.ask}, which is not open", mend=_MEND)
         else:
@@ -75,7 +83,7 @@ def _asked(method: Method, history: History) -> dict[int, Sample]:
 
 def _outcome(tell: TellRow, history: History) -> Outcome:
     if tell.kind == "failed":
-        return Failed(tell.outcome["reason"])
+        return Failed(tell.outcome["reason"], tell.outcome["tokens"], tell.outcome["calls"])
     if tell.ask is None:
         raise RecordMismatch(f"tell {tell.position} is of kind {tell.kind} and answers no ask", mend=_MEND)
 
@@ -90,19 +98,24 @@ def _outcome(tell: TellRow, history: History) -> Outcome:
         row, value = history.nodes[node], score(node, tell.outcome["scorer"])
         prior = _estimate(score(node, "prior"))
         children.append(Child(row.id, row.text, row.finish, row.tokens, count, prior, value.value, value.parts))
-    return Grown(tuple(children), _estimate(score(history.asks[tell.ask].node_id, "entropy")))
+    entropy = _estimate(score(history.asks[tell.ask].node_id, "entropy"))
+    return Grown(tuple(children), entropy, tell.outcome["tokens"], tell.outcome["calls"])
 
 
 def _estimate_row(ask: Sample, node: str, name: str, estimate: Estimate) -> ScoreRow:
     parts: dict[str, Any] = {"rung": estimate.rung}
     if estimate.bounds is not None:
         parts["bounds"] = list(estimate.bounds)
+    if estimate.warped is not None:
+        parts["warped"] = estimate.warped
     return ScoreRow(ask.number, node, name, estimate.value, parts)
 
 
 def _estimate(row: ScoreRow) -> Estimate:
     bounds = row.parts.get("bounds")
-    return Estimate(row.value, row.parts["rung"], (bounds[0], bounds[1]) if bounds else None)
+    return Estimate(
+        row.value, row.parts["rung"], (bounds[0], bounds[1]) if bounds else None, row.parts.get("warped")
+    )  # fmt: skip
 
 
 def continuations_to_json(continuations: Sequence[Continuation]) -> list[dict[str, Any]]:

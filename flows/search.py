@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
@@ -17,8 +18,17 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from flows.config import RunConfig
-from flows.methods import Child, Failed, Grown, Method, Outcome, Result, Sample, chunks
-from flows.rows import ask_row, continuations_from_json, continuations_to_json, replay, stopped, told
+from flows.methods import Child, Chunk, Estimate, Failed, Grown, Method, Outcome, Result, Sample, chunks, cut_at_stop
+from flows.methods.ladder import weak_prior
+from flows.rows import (
+    ask_row,
+    continuations_from_json,
+    continuations_to_json,
+    replay,
+    seconds_at_work,
+    stopped,
+    told,
+)
 from providers import Blame, CallFailed, Continuation, ContinuationRequest, Reply, StrongModel
 from providers.policy import retrying, split
 from scoring import Candidate, Score
@@ -71,7 +81,10 @@ class Driver:
         for key in history.calls:
             self._sent.setdefault((key.ask, key.part), []).append(key)
         self._told = len(history.tells)
-        self._stopped = any(tell.kind == "stop" for tell in history.tells)
+        self._calls = len(history.calls)
+        self._stopped = any(tell.kind == "stop" and not tell.outcome["finish"] for tell in history.tells)
+        self._late = any(tell.kind == "stop" for tell in history.tells)
+        self._began = time.monotonic() - seconds_at_work(history)
         template = config.strong.template
         environment = SandboxedEnvironment(undefined=StrictUndefined)
         self._text = environment.from_string(template).render(prompt=row.prompt) if template else row.prompt
@@ -82,6 +95,7 @@ class Driver:
         under_way = {ask.number: (ask, asyncio.create_task(self._answer(ask))) for ask in open_asks}
         try:
             while True:
+                await self._keep_time()
                 for ask in self._method.ask():
                     under_way[ask.number] = (ask, asyncio.create_task(self._answer(ask)))
                 if not under_way:
@@ -102,22 +116,30 @@ class Driver:
             await asyncio.gather(*(task for _, task in under_way.values()), return_exceptions=True)
 
     async def _tell(self, ask: Sample, outcome: Outcome) -> None:
-        rows = told(self._told, ask, outcome, self._models.scorer, self._method.tree.nodes)
+        rows = told(self._told, ask, outcome, self._models.scorer, self._method.tree.nodes, self._seconds())
         await self._journal.tell(rows.tell, rows.nodes, rows.scores)
         self._told += 1
         self._method.tell(ask.number, outcome)
         self._tally.nodes += len(rows.nodes)
-        best = self._method.result().value
-        if best is not None:
-            self._tally.best[self._row.id] = best
+        if self._method.tree.best is not None:
+            self._tally.best[self._row.id] = self._method.tree.best
 
-    async def _stop(self, reason: str) -> None:
-        if self._stopped:
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._began, 3)
+
+    async def _keep_time(self) -> None:
+        """Where the time is up nothing more is begun, but for the call that finishes an answer."""
+        limit = self._method.limits.seconds
+        if limit is not None and not self._late and self._seconds() >= limit:
+            await self._stop(f"limits.seconds = {limit:g}", finish=True)
+
+    async def _stop(self, reason: str, *, finish: bool = False) -> None:
+        if self._stopped or (self._late and finish):
             return
-        self._stopped = True
-        await self._journal.tell(stopped(self._told, reason).tell)
+        self._late, self._stopped = True, not finish
+        await self._journal.tell(stopped(self._told, reason, finish, self._seconds()).tell)
         self._told += 1
-        self._method.stop(reason)
+        self._method.stop(reason, finish=finish)
 
     async def _answer(self, ask: Sample) -> Outcome:
         """Sample, merge and score."""
@@ -126,24 +148,39 @@ class Driver:
         except CallFailed as failed:
             if failed.blame is not Blame.REQUEST:
                 raise
-            return Failed(failed.what)
-        answer = self._answer_so_far(ask)
-        found, entropy = chunks(ask, continuations, self._config.strong.vocabulary, answer, self._config.sampling.stop)
-        if not found:
-            return Failed("the strong model brought no text")
-        candidates = [Candidate(self._row.prompt, answer + chunk.text, chunk.finish == "stop") for chunk in found]
+            return Failed(failed.what, ask.n * ask.max_tokens if failed.billed else 0, self._calls_of(ask))
+        sampling, answer = self._config.sampling, self._answer_so_far(ask)
+        vocabulary = self._config.strong.vocabulary
+        found = chunks(ask, continuations, vocabulary, answer, sampling.stop, sampling.temperature)
+        if not found.chunks:
+            return Failed("the strong model brought no text", found.tokens, self._calls_of(ask))
+        children, entropy = await self._score(ask, answer, found.chunks, found.entropy)
+        return Grown(children, entropy, found.tokens, self._calls_of(ask))
+
+    async def _score(
+        self, ask: Sample, answer: str, found: Sequence[Chunk], entropy: Estimate
+    ) -> tuple[tuple[Child, ...], Estimate]:
+        """Values, and what the weak reference model knows where the strong model withholds its probabilities."""
+        prompt, stop = self._row.prompt, self._config.sampling.stop
+        texts = [cut_at_stop(answer + chunk.text, stop) for chunk in found]
+        candidates = [Candidate(prompt, t, c.finish == "stop") for t, c in zip(texts, found, strict=True)]
+        parent = self._method.tree.nodes[ask.node].parts
+        if entropy.rung == "none" and not answer:
+            candidates.append(Candidate(prompt, "", False))
         scores = await self._models.score(candidates)
-        return Grown(
-            tuple(
-                Child(c.id, c.text, c.finish, c.tokens, c.count, c.prior, s.value, s.parts)
-                for c, s in zip(found, scores, strict=True)
-            ),
-            entropy,
-        )
+        if len(scores) > len(found):
+            parent = scores[-1].parts
+        if entropy.rung == "none" and "entropy" in parent:
+            entropy = Estimate(parent["entropy"], "weak")
+        return tuple(_child(chunk, s, parent) for chunk, s in zip(found, scores, strict=False)), entropy
 
     def _answer_so_far(self, ask: Sample) -> str:
         tree = self._method.tree
         return tree.answer(tree.nodes[ask.node])
+
+    def _calls_of(self, ask: Sample) -> int:
+        """HTTP requests made for an ask, those that failed included."""
+        return sum(len(keys) for (number, _), keys in self._sent.items() if number == ask.number)
 
     async def _collect(self, ask: Sample) -> list[Continuation]:
         """`ask.n` choices: split over requests, topped up where a server gives fewer than asked.
@@ -171,29 +208,31 @@ class Driver:
 
     async def _part(self, ask: Sample, part: int, n: int) -> tuple[Continuation, ...]:
         """The choices of one part: from the record where they are, else paid for, tried again if need be."""
-        sent = self._sent.get((ask.number, part), [])
+        sent = self._sent.setdefault((ask.number, part), [])
         for key in sent:
             recorded = self._history.replies[key]
             if recorded.failure is None:
                 return continuations_from_json(recorded.continuations or ())
             if recorded.failure.get("blame") == Blame.REQUEST:
                 raise CallFailed(recorded.failure["what"], where=self._row.id, blame=Blame.REQUEST, billed=False)
-        attempt = len(sent)
         async for trial in retrying(self._config.strong.retry_for):
             with trial:
-                key = CallKey(ask.number, part, attempt)
-                attempt += 1
-                return (await self._call(ask, key, n)).continuations
+                return (await self._call(ask, CallKey(ask.number, part, len(sent)), n)).continuations
         raise AssertionError("retrying returns or raises")
 
     async def _call(self, ask: Sample, key: CallKey, n: int) -> Reply:
         """One HTTP request: intent, send, reply."""
+        limit = self._method.limits.calls
         if self._stopped:
             raise OutOfBudget("the search was stopped", where=f"search {self._row.id}")
+        if limit is not None and self._calls >= limit:
+            raise OutOfBudget(f"limits.calls = {limit}", where=f"search {self._row.id}")
+        self._calls += 1
         request = self._request(ask, key.part, n)
         async with self._models.slots:
             worst = Cost(*self._models.strong.worst_case(request))
             await self._journal.intend(ask_row(ask), key, _on_record(request), worst)
+            self._sent[key.ask, key.part].append(key)
             try:
                 reply = await self._models.strong.send(request)
             except CallFailed as failed:
@@ -225,6 +264,14 @@ def request_seed(seed: int, search_key: str, node: str, attempt: int, part: int)
     """31 bits from a hash: neighbouring requests share no choices (llama.cpp's choice j uses seed + j)."""
     digest = hashlib.sha256(f"{seed}/{search_key}/{node}/{attempt}/{part}".encode()).digest()
     return int.from_bytes(digest[:4]) & 0x7FFF_FFFF
+
+
+def _child(chunk: Chunk, score: Score, parent: Mapping[str, float]) -> Child:
+    rung = chunk.prior.rung
+    prior = weak_prior(chunk.prior, parent, score.parts) if rung == "uniform" else chunk.prior
+    return Child(
+        chunk.id, chunk.text, chunk.finish, chunk.tokens, chunk.count, prior, score.value, score.parts
+    )  # fmt: skip
 
 
 def _leaves_the_rest(failure: BaseException) -> bool:

@@ -8,8 +8,8 @@ from rich.tree import Tree as Drawn
 
 from flows.bench import config_of
 from flows.errors import FlowError
-from flows.methods import Method, Node, build
-from flows.plan import method_config
+from flows.methods import Method, Node
+from flows.plan import fresh_method
 from flows.rows import replay
 from store import Record, RunRow, SearchRow
 
@@ -34,8 +34,7 @@ def find_search(searches: list[SearchRow], wanted: str) -> SearchRow:
 
 def replayed(record: Record, run: RunRow, row: SearchRow) -> Method:
     """The search as the record tells it: no network, no model."""
-    config = config_of(run)
-    method = build(method_config(config, row), row.prompt, config.sampling.max_tokens)
+    method = fresh_method(config_of(run), run.finding, row)
     replay(method, record.history(row.id))
     return method
 

@@ -5,9 +5,11 @@ W2S-AlignTree (arXiv 2511.11518) and Weak-to-Strong Search (arXiv 2405.19262); n
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +21,15 @@ from scoring.base import Candidate, Score
 from scoring.embedded import adapter_dir
 from scoring.errors import WeakModelMissing
 from scoring.settings import WeakSettings
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An answer as a model reads it: its tokens' log-probabilities (nats, float64), the entropy of what comes next."""
+
+    chosen: torch.Tensor
+    entropy: float
+    """Bits."""
 
 
 class LogRatio:
@@ -54,23 +65,27 @@ class LogRatio:
         }
 
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+        """Parts: log-probability (nats) of the answer under the tuned and the reference model, its weak tokens, and the
+        entropy (bits) of the reference model's next token after it.
+        """
         scores = []
         for tuned, reference in self._both(candidates):
-            up, down = tuned.sum().item(), reference.sum().item()
-            scores.append(Score(up - down, {"tuned": up, "reference": down}))
+            up, down = tuned.chosen.sum().item(), reference.chosen.sum().item()
+            parts = {"tuned": up, "reference": down, "tokens": len(reference.chosen), "entropy": reference.entropy}
+            scores.append(Score(up - down, parts))
         return scores
 
     def token_ratios(self, candidates: Sequence[Candidate]) -> list[list[float]]:
         """Each answer's token log-ratios, in nats, that of its EOS last where it is scored; they sum to the value."""
-        return [(tuned - reference).tolist() for tuned, reference in self._both(candidates)]
+        return [(tuned.chosen - reference.chosen).tolist() for tuned, reference in self._both(candidates)]
 
     @torch.inference_mode()
-    def _both(self, candidates: Sequence[Candidate]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Token log-probabilities of each answer under the tuned and the reference model."""
+    def _both(self, candidates: Sequence[Candidate]) -> list[tuple[_Read, _Read]]:
+        """Each answer as the tuned and as the reference model reads it."""
         rows = [self._reader.row(c) for c in candidates]
-        found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        found: dict[int, tuple[_Read, _Read]] = {}
         for batch in self._batches(rows):
-            tuned, reference = (self._log_probs([rows[i] for i in batch], tuned=t) for t in (True, False))
+            tuned, reference = (self._read([rows[i] for i in batch], tuned=t) for t in (True, False))
             found |= dict(zip(batch, zip(tuned, reference, strict=True), strict=True))
         return [found[i] for i in range(len(rows))]
 
@@ -83,8 +98,8 @@ class LogRatio:
             batches[-1].append(i)
         return batches
 
-    def _log_probs(self, rows: Sequence[Row], *, tuned: bool) -> list[torch.Tensor]:
-        """The answers' token log-probabilities, float64, one tensor a row; the head runs on answer positions only."""
+    def _read(self, rows: Sequence[Row], *, tuned: bool) -> list[_Read]:
+        """The head runs on the answers' positions only, and on the one after."""
         longest = max(len(row.ids) for row in rows)
         ids = torch.zeros(len(rows), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -92,11 +107,16 @@ class LogRatio:
         for i, row in enumerate(rows):
             ids[i, : len(row.ids)] = torch.tensor(row.ids)
             mask[i, : len(row.ids)] = 1
-            answer[i, row.start - 1 : len(row.ids) - 1] = True  # position t predicts token t + 1
+            answer[i, row.start - 1 : len(row.ids)] = True  # position t predicts token t + 1; the last one is entropy's
         targets = ids.roll(-1, dims=1)[answer].to(self._device)
         causal = self._model.get_base_model()
         with nullcontext() if tuned else self._model.disable_adapter():
             hidden = causal.get_decoder()(input_ids=ids.to(self._device), attention_mask=mask.to(self._device))[0]
             logits = causal.get_output_embeddings()(hidden[answer.to(self._device)]).float()
-        chosen = torch.log_softmax(logits, dim=-1).gather(1, targets[:, None])[:, 0].cpu().double()
-        return list(torch.split(chosen, answer.sum(dim=1).tolist()))
+        log_probs = torch.log_softmax(logits, dim=-1)
+        counts = answer.sum(dim=1)
+        last = log_probs[(counts.cumsum(0) - 1).to(self._device)]
+        entropies = (-(last.exp() * last).sum(dim=-1) / math.log(2)).tolist()
+        chosen = log_probs.gather(1, targets[:, None])[:, 0].cpu().double()
+        parts = torch.split(chosen, counts.tolist())
+        return [_Read(part[:-1], entropy) for part, entropy in zip(parts, entropies, strict=True)]

@@ -104,6 +104,6 @@ def config_for(base: str, **settings: Any) -> RunConfig:
     data = {
         "strong": strong | settings.pop("strong", {}),
         "sampling": {"max_tokens": 12} | settings.pop("sampling", {}),
-        "methods": [{"name": "aligntree", "iterations": 4, "children": 3, "chunk_tokens": 4}],
+        "methods": [{"name": "aligntree", "limits": {"iterations": 4}, "children": 3, "chunk_tokens": 4}],
     }
     return parse_config(data | settings, "of a test")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from flows.config import RunConfig
 from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig
+from flows.methods.base import MethodSettings
 from flows.preferences import PreferenceSettings
 from scoring import TuneSettings
 
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 _HEAD = """# Settings
 
 A recipe is a YAML file with these keys; what it leaves out has the default. On the command line `--set KEY=VALUE` sets
-one, such as `--set sampling.max_tokens=128` or `--set methods.1.iterations=64` (numbers count a list from 0).
+one, such as `--set sampling.max_tokens=128` or `--set methods.1.limits.iterations=64` (numbers count a list from 0).
 Unknown keys are refused. Keys to APIs are never settings: `strong.api_key_env` names the environment variable.
 
 This page is made from the code by `make docs`.
@@ -28,33 +28,44 @@ This page is made from the code by `make docs`.
 def page() -> str:
     parts = [
         _HEAD,
-        _table("", RunConfig),
-        "## methods\n\nA list; each entry has a `name` and the settings of that method.\n",
+        _table(_flat("", RunConfig)),
+        "## methods\n\nA list; each entry has a `name` and the settings of that method. Every method has these:\n",
+        _table(_flat("", MethodSettings)),
     ]
     for method in (BaseConfig, BestOfNConfig, BeamConfig, AlignTreeConfig):
         name = method.model_fields["name"].default
         parts.append(f"### {name}\n\n{(method.__doc__ or '').strip()}\n")
-        if len(method.model_fields) > 1:
-            parts.append(_table("", method))
+        if own := [row for row in _flat("", method) if row not in _flat("", MethodSettings)]:
+            parts.append(_table(own))
     for verb, model in (("preferences", PreferenceSettings), ("tune", TuneSettings)):
         told = f"{(model.__doc__ or '').strip()} Set by `aligntree {verb} --set KEY=VALUE`, as `weak.` keys are."
-        parts += [f"## aligntree {verb}\n\n{told}\n", _table("", model)]
+        parts += [f"## aligntree {verb}\n\n{told}\n", _table(_flat("", model))]
     return "\n".join(parts)
 
 
-def _table(prefix: str, model: type[BaseModel]) -> str:
-    rows = ["| setting | default | what |", "|---|---|---|"]
-    rows += [row for name, field in model.model_fields.items() for row in _rows(f"{prefix}{name}", field)]
-    return "\n".join(rows) + "\n"
+def _table(rows: list[str]) -> str:
+    return "\n".join(["| setting | default | what |", "|---|---|---|", *rows]) + "\n"
 
 
-def _rows(name: str, field: FieldInfo) -> list[str]:
-    nested = field.annotation
-    if isinstance(nested, type) and issubclass(nested, BaseModel):
-        return [row for inner, f in nested.model_fields.items() for row in _rows(f"{name}.{inner}", f)]
-    if name == "name" and field.description is None:
-        return []
-    return [f"| `{name}` | {_default(field.get_default(call_default_factory=True))} | {field.description} |"]
+def _flat(prefix: str, model: type[BaseModel], given: BaseModel | None = None) -> list[str]:
+    """One row for each setting, those of models within it under their whole names; defaults as `given` has them."""
+    rows = []
+    for name, field in model.model_fields.items():
+        default = getattr(given, name) if given else field.get_default(call_default_factory=True)
+        nested = [t for t in (field.annotation, *get_args(field.annotation)) if _is_model(t)]
+        if nested:
+            rows += _flat(f"{prefix}{name}.", nested[0], default)
+            if len(get_args(field.annotation)) > 1:  # it may be none as a whole
+                rows.append(f"| `{prefix}{name}` | as above | {field.description} |")
+        elif field.description is not None:
+            one_of = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+            told = f" One of {', '.join(one_of)}." if len(one_of) > 1 else ""
+            rows.append(f"| `{prefix}{name}` | {_default(default)} | {field.description}{told} |")
+    return rows
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _default(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,7 @@ class FormulaAPI:
         self.most_choices: int | None = None  # gives no more, whatever n says
         self.usage = True
         self.connections = 0
+        self.delay: Callable[[], float] = lambda: 0.0  # seconds before an answer
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -130,6 +132,7 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
             if fault is not None:
                 self._send(fault.status, fault.body, fault.headers)
             else:
+                time.sleep(api.delay())
                 self._send(200, json.dumps(api.answer(request)).encode())
 
         def _key_is_wrong(self) -> bool:

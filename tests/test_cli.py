@@ -23,7 +23,7 @@ from tests.formula_api import Fault, FormulaAPI
 def recipe(api: FormulaAPI, formula_config: Callable[..., RunConfig]) -> str:
     """A recipe file against the loopback API."""
     config = formula_config(
-        methods=[{"name": "base"}, {"name": "aligntree", "iterations": 3, "children": 2}], gold="vader"
+        methods=[{"name": "base"}, {"name": "aligntree", "limits": {"iterations": 3}, "children": 2}], gold="vader"
     )
     Path("mine.yaml").write_text(yaml.safe_dump(json.loads(config.model_dump_json())), encoding="utf-8")
     return "mine.yaml"
@@ -44,7 +44,7 @@ def test_help_answers_at_once() -> None:
 
 
 def test_align_runs_shows_and_lists(aligntree: Callable[..., Told], recipe: str) -> None:
-    status, out, err = aligntree("align", "The tide", "--recipe", recipe, "--set", "methods.1.iterations=2")
+    status, out, err = aligntree("align", "The tide", "--recipe", recipe, "--set", "methods.1.limits.iterations=2")
     assert status == 0, err
     assert out.count("The tide") == 2
     assert "searches 2/2" in err
@@ -55,7 +55,7 @@ def test_align_runs_shows_and_lists(aligntree: Callable[..., Told], recipe: str)
     listed = json.loads(out)
     assert [run["id"] for run in listed] == sorted((run["id"] for run in listed), reverse=True)
     assert listed[0]["id"] == summary["run_id"]
-    assert listed[1]["config"]["methods"][1]["iterations"] == 2
+    assert listed[1]["config"]["methods"][1]["limits"]["iterations"] == 2
     status, out, _ = aligntree("runs")
     assert summary["run_id"] in out
     status, out, _ = aligntree("show")

@@ -14,7 +14,9 @@ from store import Record
 
 
 async def test_the_main_job_runs_on_the_real_models() -> None:
-    config = load_config("sentiment", ["sampling.max_tokens=12", "methods.1.iterations=3", "methods.1.chunk_tokens=4"])
+    config = load_config(
+        "sentiment", ["sampling.max_tokens=12", "methods.1.limits.iterations=3", "methods.1.chunk_tokens=4"]
+    )
     summary = await align(["The movie was", "The soup tasted"], config, record="r.db")
     assert summary.finished
     for answer in summary.answers:

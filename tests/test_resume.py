@@ -5,33 +5,41 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flows import RunConfig, align, resume
 from flows.errors import RunInterrupted
-from flows.plan import method_config
+from flows.plan import fresh_method
 from flows.rows import replay
 from store import Record
 from tests import killing
 from tests.formula_api import Fault, FormulaAPI
 
 METHODS = {
-    "aligntree": {"name": "aligntree", "iterations": 3, "children": 2, "chunk_tokens": 4},
+    "aligntree": {"name": "aligntree", "limits": {"iterations": 3}, "children": 2, "chunk_tokens": 4},
     "beam": {"name": "beam", "width": 2, "children": 2, "chunk_tokens": 6, "in_flight": 2},
 }
 
 
 def trees(record: str) -> dict[str, Any]:
-    """All that makes a search's tree, by its key: asks, nodes, scores and tells in order, and the answer."""
+    """All that makes a search's tree, by its key: asks, nodes, scores and tells in order, and the answer.
+
+    But not the seconds, nor the calls, of which those that a kill lost are made again.
+    """
     opened = Record.open(record)
     try:
         found = {}
         for search in opened.searches(opened.run().id):
             history = opened.history(search.id)
+            tells = [
+                replace(t, outcome={k: v for k, v in t.outcome.items() if k not in ("seconds", "calls")})
+                for t in history.tells
+            ]
             found[search.key] = (
-                search.status, search.answer, history.asks, history.nodes, history.scores, history.tells,
+                search.status, search.answer, history.asks, history.nodes, history.scores, tells,
             )  # fmt: skip
         return found
     finally:
@@ -131,14 +139,12 @@ async def test_an_ask_that_fails_does_not_cut_off_what_others_have_on_the_wire(
 async def test_replaying_the_record_offline_gives_the_same_answer(
     api: FormulaAPI, formula_config: Callable[..., RunConfig], record_url: str
 ) -> None:
-    from flows.methods import build
-
     config = formula_config()
     summary = await align(["The tide"], config, record=record_url)
     api.close()
     opened = Record.open(record_url)
     (search,) = opened.searches(summary.run_id)
-    method = build(method_config(config, search), search.prompt, config.sampling.max_tokens)
+    method = fresh_method(config, opened.run().finding, search)
     assert replay(method, opened.history(search.id)) == []
     assert method.result().to_json() == search.answer
     opened.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -10,7 +11,8 @@ from flows.methods.aligntree import AlignTree, AlignTreeConfig
 from flows.methods.base import Child, Estimate, Failed, Grown, Method, Outcome, Result, Sample
 from flows.methods.beam import BaseConfig, Beam, BeamConfig, BestOfNConfig
 from flows.methods.children import Chunk, chunks
-from flows.methods.tree import Node, Tree, child_id, root_id
+from flows.methods.limits import Limits
+from flows.methods.tree import Node, Tree, child_id, cut_at_stop, root_id
 
 MethodConfig = Annotated[BaseConfig | BestOfNConfig | BeamConfig | AlignTreeConfig, Field(discriminator="name")]
 
@@ -26,6 +28,7 @@ __all__ = [
     "Estimate",
     "Failed",
     "Grown",
+    "Limits",
     "Method",
     "MethodConfig",
     "Node",
@@ -36,23 +39,27 @@ __all__ = [
     "build",
     "child_id",
     "chunks",
+    "cut_at_stop",
     "root_id",
     "version",
 ]
 
 
-def build(config: MethodConfig, prompt: str, max_tokens: int) -> Method:
-    """A fresh search of `prompt`, whose answers have at most `max_tokens` strong tokens."""
-    tree = Tree(prompt, max_tokens)
+def build(config: MethodConfig, prompt: str, max_tokens: int, stop: Sequence[str] = (), choices: int = 1) -> Method:
+    """A fresh search of `prompt`, whose answers have at most `max_tokens` strong tokens and end before any of `stop`.
+
+    `choices`: continuations that one request brings, by which the worst case of an ask in calls is known.
+    """
+    tree = Tree(prompt, max_tokens, stop)
     match config:
         case BaseConfig():
-            return Beam.best_of_n(1, tree)
+            return Beam.best_of_n(1, config.limits, tree, choices)
         case BestOfNConfig():
-            return Beam.best_of_n(config.n, tree)
+            return Beam.best_of_n(config.n, config.limits, tree, choices)
         case BeamConfig():
-            return Beam(config, tree)
+            return Beam(config, tree, choices)
         case AlignTreeConfig():
-            return AlignTree(config, tree)
+            return AlignTree(config, tree, choices)
 
 
 def version(config: MethodConfig) -> int:

@@ -5,172 +5,249 @@ Expansion: K children of L tokens. Backup along the path: N += 1, R = max over c
 visits of a node are 1 + the expansions in its subtree; those of the root are the expansions. Stage 2: of the complete
 answers below the M parents with the highest returns, the one of highest value.
 
-Where the authors' code goes wrong, this does not follow it: complete children have a value though they cannot be
-selected, only complete answers are re-ranked, the root's children count, exhaustion ends the search, and when no
-answer is complete the best leaf is finished with one more call.
+Where the authors' code goes wrong, this does not follow it: only complete answers are re-ranked, the root's children
+count, exhaustion ends the search, and when no answer is complete the best leaf is finished with one more call. Where
+`complete_children` is `value`, complete children inform the search too, though they cannot be selected.
+
+Progressive widening lets a node be grown again: a node with fewer than k0 N^alpha children competes, as one more child,
+with those it has: its return is its own R, its prior their mean, its visits the times that it was grown.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flows.methods.base import Child, Failed, Outcome, Result, Sample
+from flows.methods.base import Child, Failed, Grown, MethodSettings, Unit
+from flows.methods.limits import Limits
+from flows.methods.rules import BACKUPS, RULES
 from flows.methods.tree import Node, Tree
+from flows.methods.tree_search import Growth, TreeSearch
 
 
-class AlignTreeConfig(BaseModel):
-    """Monte Carlo tree search with entropy-aware PUCT."""
+class Widening(BaseModel):
+    """A node may have k0 N^alpha children, N being its visits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    k0: float = Field(4.0, gt=0, description="Children that a node may have at its first visit.")
+    alpha: float = Field(0.4, gt=0, lt=1, description="How fast their number grows with visits.")
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "paper": {
+        "limits": {"iterations": 100},
+        "children": 3,
+        "chunk_tokens": 4,
+        "complete_children": "paper",
+        "entropy": "warped",
+        "top_up": True,
+        "widening": None,
+    },
+}
+"""`paper`: its equations, with its settings of TL;DR. `default`: the fields' own defaults."""
+
+
+class AlignTreeConfig(MethodSettings):
+    """Monte Carlo tree search with entropy-aware PUCT."""
+
     name: Literal["aligntree"] = "aligntree"
-    iterations: int = Field(16, ge=1, description="m: expansions.")
+    preset: Literal["default", "paper"] = Field(
+        "default", description="Where what is not set comes from; paper: the paper's equations and settings."
+    )
+    limits: Limits = Field(Limits(iterations=16), description="Where each search ends at the latest; m is iterations.")
     children: int = Field(4, ge=1, description="K: chunks sampled at each expansion.")
-    chunk_tokens: int = Field(8, ge=1, description="L: strong tokens in a chunk.")
+    chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
+    chunk_tokens: int = Field(8, ge=1, description="L: strong tokens in a chunk, at most.")
+    rule: Literal["ea_puct", "puct", "uct"] = Field("ea_puct", description="Selection rule.")
     exploration: float = Field(1.5, ge=0, description="c: weight of the exploration term.")
     entropy_weight: float = Field(0.2, ge=0, description="w: how much the parent's entropy (bits) raises exploration.")
+    entropy: Literal["estimate", "warped"] = Field(
+        "estimate", description="The model's own entropy, or that of the shown tokens after temperature."
+    )
+    backup: Literal["max", "mean", "half"] = Field(
+        "max", description="A node's return of its children's: best, mean, or half of each."
+    )
+    complete_children: Literal["value", "paper"] = Field(
+        "value", description="Whether complete children inform the search (value) or only the end (paper)."
+    )
+    top_up: bool = Field(False, description="Ask once more where equal chunks were merged, for those that lack.")
+    widening: Widening | None = Field(Widening(), description="Growing nodes again; none: each is grown once.")
+    min_max: bool = Field(False, description="Scale returns to 0..1 over the tree, so that c suits any weak pair.")
+    depth_fair: bool = Field(False, description="Returns are values minus the mean at their level, as known then.")
     rerank_parents: int = Field(10, ge=1, description="M: parents whose complete children are re-ranked at the end.")
     in_flight: int = Field(1, ge=1, description="Asks under way at once within one search; 1 is the sequential search.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, data: Any) -> Any:
+        return {**PRESETS.get(str(data.get("preset")), {}), **data} if isinstance(data, dict) else data
 
-def ea_puct(node: Node, exploration: float, entropy_weight: float) -> float:
-    """The selection score of a child (W2S-AlignTree, EA-PUCT), in the scorer's unit."""
-    parent = node.parent
-    if parent is None:
-        raise ValueError("the root is not selected among siblings")
-    bonus = exploration * node.prior * math.sqrt(parent.visits) / (1 + node.visits)
-    return node.best + bonus * (1 + entropy_weight * parent.entropy)
+    @model_validator(mode="after")
+    def _ends(self) -> AlignTreeConfig:
+        if not self.limits.bounded:
+            raise ValueError("limits: set iterations, tokens, nodes, calls or seconds; else the search has no end")
+        return self
 
 
-class AlignTree:
+class AlignTree(TreeSearch):
     """One AlignTree search. Asks in flight visit their path at once, which keeps further asks apart."""
 
-    VERSION = 1
+    VERSION = 2
 
-    def __init__(self, config: AlignTreeConfig, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1) -> None:
+        super().__init__(tree, config.limits, config.in_flight, choices)
         self._config = config
-        self._asked: dict[int, Sample] = {}
-        self._numbered = 0
-        self._finishing = self._stopped = False
-        self._why = ""
+        self._rule, self._backup, self._widening = RULES[config.rule], BACKUPS[config.backup], config.widening
+        self._expansions = 0
+        self._top_ups: list[Growth] = []
+        self._levels: dict[int, tuple[int, float]] = {}  # nodes at each level, and the sum of their values
+        self._lowest, self._highest = float("inf"), float("-inf")
 
-    def ask(self) -> list[Sample]:
-        asks = []
-        while len(self._asked) < self._config.in_flight and (ask := self._next()) is not None:
-            self._asked[ask.number] = ask
-            asks.append(ask)
-        return asks
-
-    def _next(self) -> Sample | None:
-        if self._why:
-            return self._finish() if not self._asked else None
-        if self._numbered >= self._config.iterations:
-            self._why = "iterations done" if not self._asked else ""
-            return self._finish() if self._why else None
-        leaf = self._select()
-        if leaf is None:
+    def _next(self) -> Growth | None:
+        if self._top_ups:
+            return self._top_ups[0]
+        root = self.tree.root
+        if root.open:
+            leaf = self._select()
+        elif self._widening and root.children and not (self._asked or root.barren):
+            leaf = root  # all else is complete
+        else:
             if not self._asked:  # else an outcome may open something yet
-                self._why = f"exhausted after {self._numbered} of {self._config.iterations} iterations"
-            return self._finish() if self._why else None
-        return self._sample(
-            leaf, self._config.children, min(self._config.chunk_tokens, self.tree.max_tokens - leaf.depth)
-        )
-
-    def _select(self) -> Node | None:
-        """Follow the highest score down to a node without children; None while every open one is under way."""
-        node = self.tree.root
-        if not self._open(node):
+                unspent = self._meter.unspent()
+                self._why = "exhausted: nothing is left to grow" + (f" ({unspent})" if unspent else "")
             return None
+        config = self._config
+        tokens = min(config.chunk_tokens, self.tree.max_tokens - leaf.depth)
+        return Growth(leaf, config.children, tokens, self._expansions, config.chunk)
+
+    def _select(self) -> Node:
+        """Follow the highest score down to an open node that has no children, or is to be widened."""
+        node, rule = self.tree.root, self._rule
+        c, w = self._config.exploration, self._config.entropy_weight
+        unit = 1.0  # of returns; where they begin moves all scores alike
+        if self._config.min_max:
+            unit = 1 / (self._highest - self._lowest) if self._highest > self._lowest else 0.0
         while node.children:
-            node = min(
-                (child for child in node.children if self._open(child)),
-                key=lambda child: (-ea_puct(child, self._config.exploration, self._config.entropy_weight), child.id),
-            )
+            bonus = rule(node, c, w)
+            best, highest = node, float("-inf")
+            for child in node.children if len(node.children) < _WIDE else chain(_front(node), node.tried):
+                if child.open:
+                    score = child.best * unit + bonus(child.prior, child.visits)
+                    if score > highest or (score == highest and child.id < best.id):
+                        best, highest = child, score
+            if self._can_widen(node) and node.best * unit + bonus(node.prior_below, node.attempts) > highest:
+                return node
+            node = best
         return node
 
-    def _open(self, node: Node) -> bool:
-        """Something at or below the node can be grown, and is not being grown already."""
-        if node.closed or self.tree.is_complete(node):
+    def _can_widen(self, node: Node) -> bool:
+        wide = self._widening
+        if wide is None or node.busy or node.barren:
             return False
-        if not node.children:
-            return all(ask.node != node.id for ask in self._asked.values())
-        return any(map(self._open, node.children)) if self._asked else True
+        return len(node.children) < wide.k0 * math.pow(node.visits, wide.alpha)
 
-    def _sample(self, node: Node, n: int, max_tokens: int) -> Sample:
-        ask = Sample(self._numbered, node.id, n, max_tokens, node.attempts)
-        self._numbered += 1
-        node.attempts += 1
-        for step in node.path():
-            step.visits += 1
-        return ask
-
-    def _finish(self) -> Sample | None:
-        """When no answer is complete, finish the best leaf with one more call (once, and not after a stop)."""
-        if self._finishing or self._stopped or self.tree.complete():
-            return None
-        leaves = [node for node in self.tree.nodes.values() if not node.children and not node.closed]
-        if not leaves:
-            return None
-        self._finishing = True
-        best = min(leaves, key=_rank)
-        return self._sample(best, 1, self.tree.max_tokens - best.depth)
-
-    def tell(self, number: int, outcome: Outcome) -> None:
-        ask = self._asked.pop(number)
-        node = self.tree.nodes[ask.node]
-        if isinstance(outcome, Failed):
-            for step in node.path():
-                step.visits -= 1
-            node.closed = True
-            if not self.tree.root.children:
-                self._why = outcome.reason
+    def _begun(self, growth: Growth) -> None:
+        if growth.extra:
+            self._top_ups = [top_up for top_up in self._top_ups if top_up.node is not growth.node]
         else:
-            node.entropy = outcome.entropy.value
-            for told in outcome.children:
-                self.tree.add(node, self._child(node, told))
+            self._expansions += 1
+            for node in growth.node.path():
+                node.visits += 1
+            parent = growth.node.parent
+            if parent is not None and growth.node.attempts == 1:
+                parent.tried.append(growth.node)
+                parent.front = None
+        self._reopen(growth.node)
+
+    def _reopen(self, node: Node) -> None:
+        """From the node up: is something at or below it to be grown, and not being grown already?"""
+        for step in node.path():
+            if step.children:
+                is_open = step.open_children > 0 or self._can_widen(step)
+            else:
+                is_open = not (step.busy or step.barren or step.complete)
+            if is_open != step.open:
+                step.open = is_open
+                if step.parent is not None:
+                    step.parent.open_children += 1 if is_open else -1
+
+    def _failed(self, growth: Growth, outcome: Failed) -> None:
+        super()._failed(growth, outcome)
+        for node in growth.node.path():
+            node.visits -= not growth.extra
+        self._back_up(growth.node)
+
+    def _grown(self, growth: Growth, outcome: Grown) -> None:
+        node, tree = growth.node, self.tree
+        warped = outcome.entropy.warped if self._config.entropy == "warped" else None
+        node.entropy = outcome.entropy.value if warped is None else warped
+        new = [self._child(node, told) for told in outcome.children if told.id not in tree.nodes]
+        for child in new:
+            tree.add(node, child)
+            node.open_children += child.open
+            node.prior_below += (child.prior - node.prior_below) / len(node.children)
+        node.front = None
+        self._weigh(new)
+        node.barren = not new
+        missing = growth.n - len(outcome.children)
+        if self._config.top_up and node.attempts == 1 and missing > 0 and not growth.extra:
+            self._top_ups.append(Growth(node, missing, growth.max_tokens, growth.iteration, growth.unit, extra=True))
         self._back_up(node)
 
     def _child(self, parent: Node, told: Child) -> Node:
         return Node(
-            told.id,
-            parent,
-            told.text,
-            told.finish,
-            parent.depth + told.tokens,
-            value=told.value,
-            prior=told.prior.value,
-            best=told.value,
-            visits=1,
-        )
+            told.id, parent, told.text, told.finish, parent.depth + told.tokens, told.value, told.prior.value,
+            told.parts, visits=1,
+        )  # fmt: skip
+
+    def _weigh(self, new: Sequence[Node]) -> None:
+        """The return that nodes begin with: their value, or how far it is above the mean of their level so far."""
+        for child in new:
+            count, total = self._levels.get(child.level, (0, 0.0))
+            self._levels[child.level] = count + 1, total + (child.value or 0.0)
+        for child in new:
+            count, total = self._levels[child.level]
+            child.worth = child.best = (child.value or 0.0) - (total / count if self._config.depth_fair else 0.0)
+            self._lowest, self._highest = min(self._lowest, child.worth), max(self._highest, child.worth)
 
     def _back_up(self, node: Node) -> None:
+        """New returns from the node up, as far as they change anything; and what is open."""
         for step in node.path():
-            if step.children:
-                step.best = max(child.best for child in step.children)
-                step.closed = all(child.closed or self.tree.is_complete(child) for child in step.children)
+            before = step.best
+            if self._config.complete_children == "value":
+                returns = [child.best for child in step.children]
+            else:
+                returns = [child.best for child in step.children if not child.complete]
+            step.best = self._backup(returns) if returns else step.worth
+            if step.best == before and step is not node:
+                break
+        self._reopen(node)
 
-    def stop(self, reason: str) -> None:
-        self._stopped, self._why = True, reason
-
-    def result(self) -> Result:
-        """Stage 2 over complete answers; the best leaf, said to be incomplete, where there is none."""
-        complete = self.tree.complete()
-        if complete:
-            parents = {node.parent for node in complete if node.parent is not None}
-            highest = sorted(parents, key=lambda p: (-p.best, p.id))[: self._config.rerank_parents]
-            pool = [node for node in complete if node.parent in highest]
-        else:
-            pool = [n for n in self.tree.nodes.values() if not n.children and n is not self.tree.root]
-        if not pool:
-            return Result(None, "", None, False, self._why)
-        best = min(pool, key=_rank)
-        return Result(best.id, self.tree.answer(best), best.value, bool(complete), self._why)
+    def _pool(self) -> Sequence[Node]:
+        """Stage 2: whole answers below the M parents of the highest returns."""
+        parents = {node.parent for node in self.tree.complete if node.parent is not None}
+        highest = set(sorted(parents, key=lambda p: (-p.best, p.id))[: self._config.rerank_parents])
+        return [node for node in self.tree.complete if node.parent in highest]
 
 
-def _rank(node: Node) -> tuple[float, str]:
-    """Best value first; ties by node id."""
-    return -(node.value if node.value is not None else float("-inf")), node.id
+_WIDE = 8
+"""Children from which on it pays to know the front."""
+
+
+def _front(node: Node) -> list[Node]:
+    """Open children not tried yet, but for those that another one beats in both return and prior: all have one visit, so
+    no rule prefers these. A wide node is not gone through whole at each selection.
+    """
+    if node.front is None:
+        node.front = []
+        untried = (child for child in node.children if child.open and not child.attempts)
+        for child in sorted(untried, key=lambda c: (-c.best, -c.prior, c.id)):
+            if not node.front or child.prior > node.front[-1].prior:
+                node.front.append(child)
+    return node.front

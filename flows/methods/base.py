@@ -2,7 +2,7 @@
 
 asks = method.ask()            what it wants now, in order; an empty list with nothing outstanding is the end
 method.tell(number, outcome)   an ask's outcome; outcomes are told in the order asked
-method.stop(reason)            no more asks; told like an outcome, at its place in the order
+method.stop(reason, finish)    no more asks, but for the one that finishes an answer; told at its place in the order
 method.result()                the best answer so far, at any time
 """
 
@@ -10,29 +10,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.methods.limits import Limits
 from flows.methods.tree import Tree
+
+Unit = Literal["tokens", "sentence", "line"]
+"""What a chunk is: so many tokens, or as many at most up to the end of a sentence or a line."""
+
+
+class MethodSettings(BaseModel):
+    """What the settings of all methods have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str | None = Field(
+        None, min_length=1, max_length=60, description="What tables and the record call it; default: its name."
+    )
+    limits: Limits = Field(default_factory=Limits, description="Where each search ends at the latest.")
+
+    @property
+    def called(self) -> str:
+        name: str = getattr(self, "name")  # noqa: B009
+        return self.label or name
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Grow `node` by `n` independent continuations of at most `max_tokens` tokens. `attempt`: its earlier asks."""
+    """Grow `node` by `n` independent continuations of at most `max_tokens` tokens, each cut at the end of its first
+    `unit`. `attempt`: the node's earlier asks.
+    """
 
     number: int
     node: str
     n: int
     max_tokens: int
     attempt: int = 0
+    unit: Unit = "tokens"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number that an API may withhold: its value, and how it was come by. Bounds where the rung has them."""
+    """A number that an API may withhold: its value, and how it was come by. Bounds where the rung has them.
+
+    `warped`, of an entropy: what the paper's code computes, after temperature and over the shown tokens alone.
+    """
 
     value: float
     rung: str
     bounds: tuple[float, float] | None = None
+    warped: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +83,12 @@ class Child:
 
 @dataclass(frozen=True)
 class Grown:
-    """The outcome of a Sample. `entropy` of the grown node's next token, in bits."""
+    """The outcome of a Sample. `entropy` of the grown node's next token, in bits; `tokens` and `calls` that it took."""
 
     children: tuple[Child, ...]
     entropy: Estimate
+    tokens: int = 0
+    calls: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +96,8 @@ class Failed:
     """An ask that could not be fulfilled: the request was refused, or brought nothing that is progress."""
 
     reason: str
+    tokens: int = 0
+    calls: int = 0
 
 
 Outcome = Grown | Failed
@@ -88,11 +121,12 @@ class Method(Protocol):
     """One search in progress."""
 
     tree: Tree
+    limits: Limits
 
     def ask(self) -> list[Sample]: ...
 
     def tell(self, number: int, outcome: Outcome) -> None: ...
 
-    def stop(self, reason: str) -> None: ...
+    def stop(self, reason: str, *, finish: bool = False) -> None: ...
 
     def result(self) -> Result: ...

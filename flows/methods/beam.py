@@ -10,116 +10,104 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from flows.methods.base import Failed, Outcome, Result, Sample
+from flows.methods.base import Failed, Grown, MethodSettings, Unit
+from flows.methods.limits import Limits
 from flows.methods.tree import Node, Tree
+from flows.methods.tree_search import Growth, TreeSearch, rank
 
 
-class BeamConfig(BaseModel):
+class BeamConfig(MethodSettings):
     """Chunk-level beam search."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Literal["beam"] = "beam"
     width: int = Field(4, ge=1, description="W: hypotheses kept after each round.")
     children: int = Field(4, ge=1, description="K: chunks sampled from each.")
-    chunk_tokens: int = Field(5, ge=1, description="L: strong tokens in a chunk.")
+    chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
+    chunk_tokens: int = Field(5, ge=1, description="L: strong tokens in a chunk, at most.")
     in_flight: int = Field(4, ge=1, description="Asks under way at once within one search.")
 
 
-class BestOfNConfig(BaseModel):
+class BestOfNConfig(MethodSettings):
     """N whole answers, the best by value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Literal["best_of_n"] = "best_of_n"
     n: int = Field(16, ge=1, description="N: whole answers sampled.")
 
 
-class BaseConfig(BaseModel):
+class BaseConfig(MethodSettings):
     """One whole answer, as the strong model gives it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Literal["base"] = "base"
 
 
-class Beam:
+class Beam(TreeSearch):
     """One beam search. The tree is the same whatever `in_flight`: a round is told whole before the next is asked."""
 
-    VERSION = 1
+    VERSION = 2
 
-    def __init__(self, config: BeamConfig, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, config: BeamConfig, tree: Tree, choices: int = 1) -> None:
+        super().__init__(tree, config.limits, config.in_flight, choices)
         self._config = config
         self._kept: list[Node] = [tree.root]
-        self._waiting: list[Sample] = []  # of this round, not asked yet
-        self._asked: dict[int, Sample] = {}  # not told yet
-        self._grown: list[Node] = []  # this round's children
-        self._numbered = 0
-        self._why = self._failure = ""
+        self._waiting: list[Growth] = []  # of this round, not asked yet
+        self._children: list[Node] = []  # of this round
+        self._round = 0
+        self._failure = ""
         self._plan_round()
 
     @classmethod
-    def best_of_n(cls, n: int, tree: Tree) -> Beam:
-        return cls(BeamConfig(width=1, children=n, chunk_tokens=tree.max_tokens, in_flight=1), tree)
+    def best_of_n(cls, n: int, limits: Limits, tree: Tree, choices: int = 1) -> Beam:
+        config = BeamConfig(width=1, children=n, chunk_tokens=tree.max_tokens, in_flight=1, limits=limits)
+        return cls(config, tree, choices)
 
-    def ask(self) -> list[Sample]:
-        room = self._config.in_flight - len(self._asked)
-        asks, self._waiting = self._waiting[:room], self._waiting[room:]
-        self._asked |= {ask.number: ask for ask in asks}
-        return asks
-
-    def tell(self, number: int, outcome: Outcome) -> None:
-        ask = self._asked.pop(number)
-        parent = self.tree.nodes[ask.node]
-        if isinstance(outcome, Failed):
-            self._failure = outcome.reason
-        else:
-            for told in outcome.children:
-                child = Node(
-                    told.id, parent, told.text, told.finish, parent.depth + told.tokens, told.value, told.prior.value
-                )
-                self.tree.add(parent, child)
-                self._grown.append(child)
-        if not self._asked and not self._waiting:
+    def _next(self) -> Growth | None:
+        if not self._waiting and not self._asked:
             self._select()
+        return self._waiting[0] if self._waiting else None
 
-    def stop(self, reason: str) -> None:
-        self._waiting, self._why = [], reason
+    def _begun(self, growth: Growth) -> None:
+        if not growth.extra:
+            self._waiting.pop(0)
 
-    def result(self) -> Result:
-        complete = self.tree.complete()
-        pool: Sequence[Node] = complete or [n for n in self.tree.nodes.values() if n is not self.tree.root]
-        if not pool:
-            return Result(None, "", None, False, self._why)
-        best = min(pool, key=_rank)
-        return Result(best.id, self.tree.answer(best), best.value, bool(complete), self._why)
+    def _grown(self, growth: Growth, outcome: Grown) -> None:
+        parent = growth.node
+        for told in outcome.children:
+            depth = parent.depth + told.tokens
+            child = Node(
+                told.id, parent, told.text, told.finish, depth, told.value, told.prior.value, told.parts
+            )  # fmt: skip
+            self.tree.add(parent, child)
+            self._children.append(child)
+
+    def _failed(self, growth: Growth, outcome: Failed) -> None:
+        super()._failed(growth, outcome)
+        self._failure = outcome.reason
+
+    def _leaves(self) -> Sequence[Node]:
+        at_the_front = [*self._kept, *self._children]
+        return [n for n in at_the_front if not n.children and not n.barren and not n.complete]
+
+    def _shallowest(self) -> int:
+        return min((node.depth for node in self._kept), default=0)
 
     def _select(self) -> None:
         """Keep the W best of this round's children and the finished ones of earlier rounds, each once."""
-        finished = [node for node in self._kept if self.tree.is_complete(node)]
-        self._kept = sorted([*finished, *self._grown], key=_rank)[: self._config.width]
-        self._grown = []
-        if self._why:
-            return
-        if all(self.tree.is_complete(node) for node in self._kept):
+        finished = [node for node in self._kept if node.complete]
+        self._kept = sorted([*finished, *self._children], key=rank)[: self._config.width]
+        self._children = []
+        if all(node.complete for node in self._kept):
             self._why = "all hypotheses complete" if self._kept else self._failure
         else:
+            self._round += 1
             self._plan_round()
 
     def _plan_round(self) -> None:
         for node in self._kept:
-            if self.tree.is_complete(node):
+            if node.complete:
                 continue
             # The first round samples all W * K from the bare prompt.
             n = self._config.children * (self._config.width if node is self.tree.root else 1)
             tokens = min(self._config.chunk_tokens, self.tree.max_tokens - node.depth)
-            self._waiting.append(Sample(self._numbered, node.id, n, tokens))
-            self._numbered += 1
-
-
-def _rank(node: Node) -> tuple[float, str]:
-    """Best value first; ties by node id."""
-    return -(node.value if node.value is not None else float("-inf")), node.id
+            self._waiting.append(Growth(node, n, tokens, self._round, self._config.chunk))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -21,11 +21,17 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass(eq=False)
-class Node:
-    """A chunk and what the search knows of it. `depth` counts the answer's tokens up to its end.
+def cut_at_stop(answer: str, stop: Sequence[str]) -> str:
+    """The answer up to the first stop string in it."""
+    return answer[: min((at for text in stop if (at := answer.find(text)) >= 0), default=len(answer))]
 
-    `value` is the scorer's; `best` what backup makes of it; `entropy` (bits) is known once the node was grown.
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A chunk and what the search knows of it.
+
+    `depth` counts the answer's tokens up to its end, `level` its chunks. `value` is the scorer's, made of `parts`;
+    `worth` is the return it begins with, `best` (R) what backup makes it; `entropy` (bits) is known once grown.
     """
 
     id: str
@@ -35,13 +41,30 @@ class Node:
     depth: int
     value: float | None = None
     prior: float = 1.0
+    parts: Mapping[str, float] = field(default_factory=dict)
     entropy: float = 0.0
+    level: int = 0
+    complete: bool = False
+    """The strong model ended the answer here, or it is as long as it may be."""
+    worth: float = 0.0
     best: float = 0.0
     visits: int = 0
     attempts: int = 0
+    """Times that it was asked to be grown."""
     children: list[Node] = field(default_factory=list)
-    closed: bool = False
-    """Nothing below can be grown any more."""
+    busy: bool = False
+    """Being grown."""
+    barren: bool = False
+    """Growing it failed, or brought nothing new: not tried again."""
+    open: bool = True
+    """Something at or below it can be grown now."""
+    open_children: int = 0
+    prior_below: float = 0.0
+    """Mean prior of its children."""
+    tried: list[Node] = field(default_factory=list)
+    """Children that were asked to be grown."""
+    front: list[Node] | None = None
+    """Of the open children not tried yet, those that a rule may prefer to all others; none: to be found anew."""
 
     def path(self) -> Iterator[Node]:
         """From this node up to the root."""
@@ -52,24 +75,29 @@ class Node:
 
 
 class Tree:
-    """All nodes of one search, by id. An answer is as long as `max_tokens` allows."""
+    """All nodes of one search, by id. An answer has at most `max_tokens` tokens, and ends before any of `stop`."""
 
-    def __init__(self, prompt: str, max_tokens: int) -> None:
-        self.max_tokens = max_tokens
+    def __init__(self, prompt: str, max_tokens: int, stop: Sequence[str] = ()) -> None:
+        self.max_tokens, self.stop = max_tokens, tuple(stop)
         self.root = Node(root_id(prompt), None, "", "length", 0)
         self.nodes = {self.root.id: self.root}
+        self.complete: list[Node] = []
+        """Whole answers, in the order they were found."""
+        self.best: float | None = None
+        """The highest value of a whole answer."""
 
     def add(self, parent: Node, child: Node) -> None:
+        child.level = parent.level + 1
+        child.complete = child.finish == "stop" or child.depth >= self.max_tokens
         parent.children.append(child)
         self.nodes[child.id] = child
-
-    def is_complete(self, node: Node) -> bool:
-        """The strong model ended the answer here, or it is as long as it may be."""
-        return node.finish == "stop" or node.depth >= self.max_tokens
+        if child.complete:
+            child.open = False
+            self.complete.append(child)
+            if child.value is not None and (self.best is None or child.value > self.best):
+                self.best = child.value
 
     def answer(self, node: Node) -> str:
-        """The text from the root's end to this node's."""
-        return "".join(reversed([step.text for step in node.path()]))
-
-    def complete(self) -> list[Node]:
-        return [node for node in self.nodes.values() if node is not self.root and self.is_complete(node)]
+        """The text from the root's end to this node's. A stop string may have begun in an earlier chunk."""
+        whole = "".join(reversed([step.text for step in node.path()]))
+        return cut_at_stop(whole, self.stop) if node.finish == "stop" else whole

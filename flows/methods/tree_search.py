@@ -1,0 +1,143 @@
+"""What all methods share: numbered asks, limits, stops, and finishing an answer where there is no whole one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from flows.methods.base import Failed, Grown, Outcome, Result, Sample, Unit
+from flows.methods.limits import NOTHING, Cost, Limits, Meter
+from flows.methods.tree import Node, Tree
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A node that a method wants to grow by `n` chunks; `extra`: along with an iteration that was counted already."""
+
+    node: Node
+    n: int
+    max_tokens: int
+    iteration: int
+    unit: Unit = "tokens"
+    extra: bool = False
+
+
+class TreeSearch(ABC):
+    """One search. A method says what to grow next (`_next`) and what it makes of the outcome (`_grown`, `_failed`).
+
+    Before each ask its worst case is held against the limits, and that of a call that finishes an answer is kept back
+    until there is a whole answer, or this ask is sure to bring one. `choices`: those that one request brings.
+    """
+
+    def __init__(self, tree: Tree, limits: Limits, in_flight: int, choices: int) -> None:
+        self.tree, self.limits = tree, limits
+        self._in_flight = in_flight
+        self._meter = Meter(limits, choices)
+        self._asked: dict[int, Growth] = {}  # not told yet, in the order asked
+        self._numbered = 0
+        self._why = ""  # set: nothing more is grown
+        self._may_finish = True
+
+    @abstractmethod
+    def _next(self) -> Growth | None:
+        """What to grow next, without doing anything yet; None: wait for what is under way, or `_why` is set."""
+
+    @abstractmethod
+    def _grown(self, growth: Growth, outcome: Grown) -> None:
+        """Children to be added to the tree."""
+
+    @abstractmethod
+    def _begun(self, growth: Growth) -> None:
+        """An ask goes out."""
+
+    def _failed(self, growth: Growth, outcome: Failed) -> None:
+        """An ask brought nothing; what was grown so is not tried again."""
+        growth.node.barren = True
+
+    def _pool(self) -> Sequence[Node]:
+        """Whole answers to choose from."""
+        return self.tree.complete
+
+    def _leaves(self) -> Sequence[Node]:
+        """Where an answer can be finished."""
+        return [n for n in self.tree.nodes.values() if not n.children and not n.barren and not n.complete]
+
+    def _shallowest(self) -> int:
+        """Depth, in tokens, of the shallowest leaf there may be: finishing takes no more tokens than from there."""
+        return 0
+
+    def ask(self) -> list[Sample]:
+        asks = []
+        while len(self._asked) < self._in_flight and (ask := self._ask()) is not None:
+            asks.append(ask)
+        return asks
+
+    def _ask(self) -> Sample | None:
+        growth = self._next() if not self._why else None
+        if growth is not None:
+            n = self._meter.room(growth.iteration, growth.n, growth.max_tokens, self._reserve(growth))
+            if n == growth.n or (n and not self._asked):
+                return self._send(replace(growth, n=n))
+            if self._asked:  # which may take less than its worst case
+                return None
+            self._why = self._meter.why
+        return self._finish() if self._why and not self._asked else None
+
+    def _reserve(self, growth: Growth) -> Cost:
+        tree = self.tree
+        if tree.complete or (growth.unit == "tokens" and growth.node.depth + growth.max_tokens >= tree.max_tokens):
+            return NOTHING
+        return Cost(tree.max_tokens - self._shallowest(), 1, 1)
+
+    def _finish(self) -> Sample | None:
+        """When no answer is whole, finish the best leaf with one more call: once, where it may still be paid for."""
+        leaves = self._leaves() if self._may_finish and not self.tree.complete else ()
+        if not leaves:
+            return None
+        self._may_finish = False
+        best = min(leaves, key=rank)
+        growth = Growth(best, 1, self.tree.max_tokens - best.depth, 0, extra=True)
+        return self._send(growth) if self._meter.affords(growth.n, growth.max_tokens) else None
+
+    def _send(self, growth: Growth) -> Sample:
+        node = growth.node
+        ask = Sample(self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit)
+        self._numbered += 1
+        node.attempts += 1
+        node.busy = True
+        self._asked[ask.number] = growth
+        self._meter.reserved += self._meter.cost(growth.n, growth.max_tokens)
+        self._begun(growth)
+        return ask
+
+    def tell(self, number: int, outcome: Outcome) -> None:
+        growth = self._asked.pop(number)
+        growth.node.busy = False
+        before, count = self.tree.best, len(self.tree.nodes)
+        if isinstance(outcome, Failed):
+            self._failed(growth, outcome)
+            if not self.tree.root.children:
+                self._why = self._why or outcome.reason
+        else:
+            self._grown(growth, outcome)
+        took = Cost(outcome.tokens, len(self.tree.nodes) - count, outcome.calls)
+        worst = self._meter.cost(growth.n, growth.max_tokens)
+        self._meter.told(growth.iteration, worst, took, better=before is None or before != self.tree.best)
+
+    def stop(self, reason: str, *, finish: bool = False) -> None:
+        self._why = reason
+        self._may_finish = self._may_finish and finish
+
+    def result(self) -> Result:
+        """The best whole answer; the best text so far, said to be incomplete, where there is none."""
+        pool = self._pool() or [n for n in self.tree.nodes.values() if not n.children and n is not self.tree.root]
+        if not pool:
+            return Result(None, "", None, False, self._why)
+        best = min(pool, key=rank)
+        return Result(best.id, self.tree.answer(best), best.value, best.complete, self._why)
+
+
+def rank(node: Node) -> tuple[float, str]:
+    """Best value first; ties by node id."""
+    return -(node.value if node.value is not None else float("-inf")), node.id

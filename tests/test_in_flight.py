@@ -1,0 +1,79 @@
+"""Several asks in flight, and the limits that the driver keeps: time and calls."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flows import RunConfig, align
+from tests.formula_api import Fault, FormulaAPI
+from tests.test_resume import trees
+
+ALIGNTREE = {"name": "aligntree", "limits": {"iterations": 8}, "children": 2, "chunk_tokens": 3}
+BEAM = {"name": "beam", "width": 3, "children": 2, "chunk_tokens": 3, "limits": {"tokens": 60}}
+
+
+@given(st.integers(0, 2**32), st.integers(1, 4))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_tree_is_equal_whatever_the_latencies(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], seed: int, in_flight: int
+) -> None:
+    methods = [ALIGNTREE | {"in_flight": in_flight}, BEAM | {"in_flight": in_flight}]
+    config = formula_config(methods=methods, strong={"choices_per_request": 1, "concurrency": 8})
+    draw = random.Random(seed)
+    with TemporaryDirectory() as folder:
+        found: list[dict[str, Any]] = []
+        for delay in (lambda: 0.0, lambda: draw.choice([0, 0.002, 0.02])):
+            api.delay = delay
+            record = str(Path(folder) / f"{len(found)}.db")
+            asyncio.run(align(["The tide", "A letter"], config, record=record))
+            found.append(trees(record))
+        assert found[0] == found[1]
+
+
+async def test_a_call_limit_holds_though_requests_are_tried_again(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    method = ALIGNTREE | {"limits": {"calls": 5}}
+    config = formula_config(methods=[method], strong={"choices_per_request": 2, "retry_for": 30})
+    usual = api.take
+
+    def fails_twice(request: dict[str, Any]) -> Fault | None:
+        fault = usual(request)
+        return Fault(503) if len(api.requests) in (3, 4) else fault
+
+    api.take = fails_twice  # type: ignore[method-assign]
+    summary = await align(["The tide"], config, record="r.db")
+    assert len(api.requests) == 5 + 1  # and the probe
+    assert summary.answers[0].complete
+    assert "limits.calls = 5" in summary.answers[0].why
+
+
+async def test_when_the_seconds_are_over_an_answer_is_finished_and_nothing_more_is_asked(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    api.delay = lambda: 0.1
+    method = ALIGNTREE | {"limits": {"seconds": 0.25}, "chunk_tokens": 1}
+    summary = await align(["The tide"], formula_config(methods=[method]), record="r.db")
+    (answer,) = summary.answers
+    assert answer.why == "limits.seconds = 0.25"
+    assert answer.complete
+    assert len(api.requests) <= 1 + 4  # the probe, three of 0.1 s each, and the finishing call
+
+
+async def test_a_token_limit_below_one_answer_is_refused_before_anything_is_asked(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    with pytest.raises(
+        Exception, match=r"methods.0.limits.tokens = 11 is less than one answer: sampling.max_tokens = 12"
+    ):
+        formula_config(methods=[{"name": "beam", "limits": {"tokens": 11}}])
+    assert not api.requests

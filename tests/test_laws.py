@@ -1,0 +1,268 @@
+"""What holds for every search, whatever it is told: laws, on random trees."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows.methods import (
+    AlignTree,
+    AlignTreeConfig,
+    BaseConfig,
+    BeamConfig,
+    BestOfNConfig,
+    Child,
+    Estimate,
+    Failed,
+    Grown,
+    Limits,
+    Method,
+    MethodConfig,
+    Node,
+    Outcome,
+    Sample,
+    Tree,
+    build,
+    child_id,
+)
+from flows.methods.aligntree import Widening
+from flows.methods.rules import BACKUPS, RULES
+from flows.methods.tree_search import Growth
+
+PROMPT, LONGEST, CHOICES = "Once", 6, 3
+
+limits = st.builds(
+    Limits,
+    iterations=st.integers(1, 12),
+    tokens=st.none() | st.integers(LONGEST, 60),
+    nodes=st.none() | st.integers(1, 20),
+    calls=st.none() | st.integers(1, 10),
+    patience=st.none() | st.integers(1, 4),
+)
+aligntrees = st.builds(
+    AlignTreeConfig,
+    limits=limits,
+    children=st.integers(1, 4),
+    chunk_tokens=st.integers(1, 3),
+    rule=st.sampled_from(sorted(RULES)),
+    backup=st.sampled_from(sorted(BACKUPS)),
+    complete_children=st.sampled_from(["value", "paper"]),
+    top_up=st.booleans(),
+    widening=st.none() | st.builds(Widening, k0=st.floats(1, 5), alpha=st.floats(0.1, 0.9)),
+    min_max=st.booleans(),
+    depth_fair=st.booleans(),
+    in_flight=st.integers(1, 4),
+)
+configs: st.SearchStrategy[MethodConfig] = st.one_of(
+    st.builds(BaseConfig, limits=limits),
+    st.builds(BestOfNConfig, n=st.integers(1, 8), limits=limits),
+    st.builds(
+        BeamConfig,
+        width=st.integers(1, 3),
+        children=st.integers(1, 3),
+        chunk_tokens=st.integers(1, 3),
+        in_flight=st.integers(1, 4),
+        limits=limits,
+    ),
+    aligntrees,
+)
+worlds: st.SearchStrategy[dict[str, Any]] = st.builds(
+    dict,
+    seed=st.integers(0, 2**32),
+    ends=st.floats(0, 0.5),  # how often the model ends an answer
+    fails=st.floats(0, 0.2),  # how often an ask fails
+    equal=st.floats(0, 0.5),  # how often a choice repeats the one before
+)
+
+
+def chance(world: dict[str, Any], *what: object) -> float:
+    """A number from 0 to 1 that depends on the world and on what it is of alone."""
+    digest = hashlib.sha256(repr((world["seed"], what)).encode()).digest()
+    return int.from_bytes(digest[:6]) / 2**48
+
+
+def answer(world: dict[str, Any], ask: Sample) -> Outcome:
+    """What the world's models say, a function of the ask."""
+    of = (ask.node, ask.attempt)
+    calls = math.ceil(ask.n / CHOICES)
+    if chance(world, "fails", *of) < world["fails"]:
+        return Failed("refused", 0, calls)
+    children: dict[str, Child] = {}
+    for i in range(ask.n):
+        if i and chance(world, "equal", *of, i) < world["equal"]:
+            continue
+        ended = chance(world, "ends", *of, i) < world["ends"]
+        text, finish = f"{ask.attempt}.{i} ", "stop" if ended else "length"
+        node = child_id(ask.node, text, finish)
+        prior = Estimate(chance(world, "prior", node), "logprobs")
+        tokens = max(ask.max_tokens - ended, 0)
+        children[node] = Child(node, text, finish, tokens, 1, prior, 10 * chance(world, "value", node) - 5)
+    entropy = Estimate(5 * chance(world, "entropy", *of), "top-20 midpoint")
+    return Grown(tuple(children.values()), entropy, ask.n * ask.max_tokens - 1 * (ask.n > 3), calls)
+
+
+def search(method: Method, world: dict[str, Any], look: Callable[[list[Sample]], None] = lambda asks: None) -> Method:
+    """Carry out a whole search: outcomes are told in the order asked. `look` sees each batch of asks."""
+    waiting: list[Sample] = []
+    while True:
+        asks = method.ask()
+        look(asks)
+        waiting += asks
+        if not waiting:
+            return method
+        ask = waiting.pop(0)
+        method.tell(ask.number, answer(world, ask))
+
+
+def fresh(config: MethodConfig) -> Method:
+    return build(config, PROMPT, LONGEST, choices=CHOICES)
+
+
+def grown_tree(method: Method) -> list[tuple[Any, ...]]:
+    return [(n.id, n.value, n.best, n.visits, n.attempts, n.open) for n in method.tree.nodes.values()]
+
+
+@given(configs, worlds)
+@settings(max_examples=300)
+def test_no_ask_goes_beyond_any_limit(config: MethodConfig, world: dict[str, Any]) -> None:
+    """Even if each ask takes all that it may: what was asked, at its worst, is below every limit."""
+    asked: list[Sample] = []
+    method = search(fresh(config), world, asked.extend)
+    told = [answer(world, ask) for ask in asked]
+    for at, ask in enumerate(asked):
+        before = told[:at]
+        if config.limits.tokens is not None:
+            assert sum(o.tokens for o in before) + ask.n * ask.max_tokens <= config.limits.tokens
+        if config.limits.calls is not None:
+            assert sum(o.calls for o in before) + math.ceil(ask.n / CHOICES) <= config.limits.calls
+    if config.limits.nodes is not None:
+        assert len(method.tree.nodes) - 1 <= config.limits.nodes
+    if isinstance(method, AlignTree):
+        assert method.tree.root.visits <= (config.limits.iterations or 0)
+
+
+@given(configs, worlds)
+@settings(max_examples=300)
+def test_a_result_is_complete_or_says_that_it_is_not(config: MethodConfig, world: dict[str, Any]) -> None:
+    method = search(fresh(config), world)
+    result, tree = method.result(), method.tree
+    assert result.why
+    if result.node is None:
+        assert len(tree.nodes) == 1
+        return
+    node = tree.nodes[result.node]
+    assert result.complete == node.complete
+    assert result.complete == bool(tree.complete)
+    if not world["fails"]:
+        assert result.complete  # nothing stopped it: an answer was finished
+    if not isinstance(method, AlignTree):
+        assert result.value == max(n.value or 0 for n in (tree.complete or [node]))
+
+
+class Watched(AlignTree):
+    """Notes what was expanded, and holds each selection against the rule as the paper writes it."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.expanded: list[Node] = []
+
+    def _grown(self, growth: Growth, outcome: Grown) -> None:
+        super()._grown(growth, outcome)
+        if not growth.extra:
+            self.expanded.append(growth.node)
+
+    def _select(self) -> Node:
+        leaf = super()._select()
+        path = [*leaf.path()][::-1]
+        for parent, chosen in zip(path, [*path[1:], None], strict=True):
+            scores = {child.id: self.score(parent, child) for child in parent.children if self.is_open(child)}
+            if chosen is not None:
+                assert chosen.id in scores
+                assert scores[chosen.id] >= max(scores.values()) - 1e-9
+            elif parent.children:  # it is widened
+                wide = self._config.widening
+                assert wide is not None
+                assert len(parent.children) < wide.k0 * parent.visits**wide.alpha
+        return leaf
+
+    def score(self, parent: Node, child: Node) -> float:
+        c, w, big_n, n = self._config.exploration, self._config.entropy_weight, parent.visits, child.visits
+        value = child.best
+        if self._config.min_max:
+            worths = [node.worth for node in self.tree.nodes.values() if node is not self.tree.root]
+            spread = max(worths) - min(worths)
+            value = (value - min(worths)) / spread if spread else 0.0
+        if self._config.rule == "uct":
+            return value + c * math.sqrt(math.log(big_n) / n)
+        weight = 1 + w * parent.entropy if self._config.rule == "ea_puct" else 1
+        return value + c * child.prior * math.sqrt(big_n) / (1 + n) * weight
+
+    def is_open(self, node: Node) -> bool:
+        """From the ground up: something at or below the node can be grown, and is not being grown."""
+        if node.complete:
+            return False
+        wide = self._config.widening
+        more = wide is not None and len(node.children) < wide.k0 * node.visits**wide.alpha
+        here = not (node.busy or node.barren) and (not node.children or more)
+        return here or any(map(self.is_open, node.children))
+
+
+@given(aligntrees, worlds)
+@settings(max_examples=300)
+def test_selection_visits_and_returns(config: AlignTreeConfig, world: dict[str, Any]) -> None:
+    """Selection maximises the rule over open children. R = backup of the children's. N = 1 + expansions in the subtree,
+    its own included; of the root, expansions.
+    """
+    method = Watched(config, Tree(PROMPT, LONGEST), CHOICES)
+    search(method, world)
+    for node in method.tree.nodes.values():
+        below = sum(node in grown.path() for grown in method.expanded)
+        assert node.visits == below + (node is not method.tree.root)
+        informing = [c for c in node.children if config.complete_children == "value" or not c.complete]
+        assert node.best == (BACKUPS[config.backup]([c.best for c in informing]) if informing else node.worth)
+        assert node.open == method.is_open(node)
+
+
+@given(configs, worlds)
+def test_told_again_it_is_the_same_tree(config: MethodConfig, world: dict[str, Any]) -> None:
+    asked: list[Sample] = []
+    method = search(fresh(config), world, asked.extend)
+    again = fresh(config)
+    repeated: list[Sample] = []
+    for ask in asked:
+        repeated += again.ask()
+        assert again.ask() == []  # asking twice asks for nothing more
+        again.tell(ask.number, answer(world, ask))
+    repeated += again.ask()
+    assert repeated == asked
+    assert grown_tree(again) == grown_tree(method)
+    assert again.result() == method.result()
+
+
+@given(configs, worlds, st.integers(0, 8), st.booleans())
+def test_a_stop_at_any_time_yields_the_best_so_far(
+    config: MethodConfig, world: dict[str, Any], at: int, finish: bool
+) -> None:
+    method, waiting = fresh(config), []
+    for _ in range(at):
+        waiting += method.ask()
+        if waiting:
+            ask = waiting.pop(0)
+            method.tell(ask.number, answer(world, ask))
+    method.stop("enough", finish=finish)
+    for ask in waiting:
+        assert not finish or method.ask() == []  # what is under way is told first
+        method.tell(ask.number, answer(world, ask))
+    last = method.ask()
+    assert len(last) <= finish and all(ask.n == 1 for ask in last)
+    for ask in last:
+        method.tell(ask.number, answer(world, ask))
+    assert method.ask() == []
+    result = method.result()
+    assert result.why == "enough"
+    assert result.complete == bool(method.tree.complete)
