@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from flows.errors import BadPrompts
@@ -20,7 +22,7 @@ def read_prompts(arguments: Sequence[str], file: str | None) -> list[str]:
 
 def _from_file(file: str) -> list[str]:
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if file == "-" else _path(file).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadPrompts(
             f"is not UTF-8: {error.reason} at byte {error.start}", where=file, mend="Save it as UTF-8"
@@ -31,6 +33,13 @@ def _from_file(file: str) -> list[str]:
     if Path(file).suffix == ".jsonl" or (lines and all(line.lstrip().startswith('{"') for _, line in lines)):
         return [_from_json(line, f"{file}, line {number}") for number, line in lines]
     return [line.rstrip("\r") for _, line in lines]
+
+
+def _path(file: str) -> Traversable:
+    """A file, or built-in prompts by name (held_out, sentiment)."""
+    built_in = files("flows") / "data" / f"{file}.txt"
+    path = Path(file)
+    return built_in if built_in.is_file() and not path.exists() else path
 
 
 def _from_json(line: str, where: str) -> str:

@@ -15,6 +15,7 @@ from flows.run import Answer, Summary
 from store import RunRow, SearchRow, Totals
 
 if TYPE_CHECKING:
+    from flows.compare import Line
     from flows.doctor import Diagnosis
 
 
@@ -76,6 +77,23 @@ def cost(totals: Totals) -> str:
 
 def signed(number: float | None) -> str:
     return "" if number is None else f"{number:+.2f}"
+
+
+def lines_table(lines: Sequence[Line], against: str) -> Table:
+    """A comparison: each method at each budget, means per search."""
+    table = Table("method", "budget", "gold", f"gain over {against}", "log-ratio", "tokens", "input", "calls", "s")
+    for line in lines:
+        gain = "" if line.gain is None else f"{line.gain.value:+.3f} [{line.gain.low:+.3f}, {line.gain.high:+.3f}]"
+        gold = f"{line.gold.value:+.3f} [{line.gold.low:+.3f}, {line.gold.high:+.3f}]"
+        numbers = (f"{n:.0f}" for n in (line.tokens, line.input_tokens, line.calls, line.seconds))
+        table.add_row(line.method, str(line.answers), gold, gain, signed(line.value), *numbers)
+    most = max(line.searches for line in lines)
+    cut = sum(round((1 - line.whole) * line.searches) for line in lines)
+    table.caption = (
+        f"means over {most} searches; budget in whole answers; tokens generated, input billed; 95% intervals"
+        + (f"; {cut} answers not whole" if cut else "")
+    )
+    return table
 
 
 def diagnosis_table(found: Diagnosis) -> Table:

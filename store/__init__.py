@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from store.budget import Cost
     from store.history import History
     from store.journal import AskRow, CallKey, Journal, NodeRow, ReplyRow, ScoreRow, TellRow
-    from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, Totals
+    from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchCost, SearchRow, Totals
 
 _LAZY = {
     "Cost": "budget",
     "History": "history",
     **dict.fromkeys(("AskRow", "CallKey", "Journal", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "journal"),
-    **dict.fromkeys(("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "Totals"), "record"),
+    **dict.fromkeys(
+        ("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchCost", "SearchRow", "Totals"), "record"
+    ),
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "ReplyRow",
     "RunRow",
     "ScoreRow",
+    "SearchCost",
     "SearchRow",
     "StoreError",
     "TellRow",

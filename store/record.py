@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 from uuid_utils import uuid7
 
 from store.budget import UNITS
@@ -16,7 +16,7 @@ from store.errors import NotOnRecord
 from store.history import History, history
 from store.journal import Journal
 from store.lease import Lease, Renewer, claim
-from store.schema import budgets, nodes, now, replies, runs, searches
+from store.schema import budgets, nodes, now, replies, runs, searches, tells
 from store.settings import record_url, shown
 
 ENDED = frozenset({"done", "failed"})
@@ -103,6 +103,17 @@ class Totals:
     price: int | None
 
 
+@dataclass(frozen=True)
+class SearchCost:
+    """What one search took. `seconds` that it was worked on, as of its last tell."""
+
+    calls: int
+    nodes: int
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+
+
 class Record:
     """Runs and searches in SQLite or Postgres. Reads block briefly; appending goes through a search's Journal."""
 
@@ -165,6 +176,10 @@ class Record:
 
     def totals(self, run_id: str) -> Totals:
         return self._database.read(lambda connection: _totals(connection, run_id))
+
+    def costs(self, run_id: str) -> dict[str, SearchCost]:
+        """What each search of a run took, by its id."""
+        return self._database.read(lambda connection: _costs(connection, run_id))
 
     def history(self, search_id: str) -> History:
         return self._database.read(lambda connection: history(connection, search_id))
@@ -241,3 +256,24 @@ def _totals(connection: Connection, run_id: str) -> Totals:
     ).scalar_one()
     calls, fresh, cached, output, price, priced = (int(x) for x in paid)
     return Totals(calls, grown, fresh, cached, output, price if priced == calls else None)
+
+
+def _costs(connection: Connection, run_id: str) -> dict[str, SearchCost]:
+    of_run = select(searches.c.id).where(searches.c.run_id == run_id)
+
+    def by_search(table: Table, *what: ColumnElement[Any]) -> dict[str, Sequence[Any]]:
+        query = select(table.c.search_id, *what).where(table.c.search_id.in_(of_run)).group_by(table.c.search_id)
+        return {row[0]: row[1:] for row in connection.execute(query)}
+
+    paid = by_search(replies, func.count(), func.sum(replies.c.input_tokens), func.sum(replies.c.output_tokens))
+    grown = by_search(nodes, func.count())
+    in_order = (
+        select(tells.c.search_id, tells.c.outcome).where(tells.c.search_id.in_(of_run)).order_by(tells.c.position)
+    )
+    seconds = {search_id: float(outcome["seconds"]) for search_id, outcome in connection.execute(in_order)}
+    found = {}
+    for search_id in connection.execute(of_run).scalars():
+        calls, fresh, output = (int(number) for number in paid.get(search_id, (0, 0, 0)))
+        count = int(grown.get(search_id, (0,))[0])
+        found[search_id] = SearchCost(calls, count, fresh, output, seconds.get(search_id, 0.0))
+    return found

@@ -54,8 +54,10 @@ class FormulaAPI:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         n = min(request.get("n") or 1, self.most_choices or 1_000_000)
         choices: list[dict[str, Any]] = []
+        produced = 0
         for j in range(n):
             tokens, finish = continuation(request["prompt"], request.get("seed") or 0, j, request["max_tokens"])
+            produced += len(tokens)
             logprobs = self.shape(tokens) if request.get("logprobs") else None
             text = "".join(t["token"] for t in tokens)
             choices.append({"index": j, "text": text, "finish_reason": finish, "logprobs": logprobs})
@@ -67,7 +69,6 @@ class FormulaAPI:
             "choices": choices,
         }
         if self.usage:
-            produced = sum(len(c["text"].split()) for c in choices)
             answer["usage"] = {"prompt_tokens": 7, "completion_tokens": produced, "total_tokens": 7 + produced}
         return answer
 

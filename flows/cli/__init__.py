@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.align import align, demo, resume
+from flows.cli.compare import compare
 from flows.cli.record import export, runs, show
 from flows.cli.weak import doctor, preferences, tune
 
@@ -30,7 +31,7 @@ def options(
         os.environ["ALIGNTREE_DEBUG"] = "1"
 
 
-for verb in (align, resume, runs, show, export, preferences, tune, doctor, demo):
+for verb in (align, resume, compare, runs, show, export, preferences, tune, doctor, demo):
     app.command()(verb)
 
 

@@ -58,7 +58,7 @@ def align(
     from flows.prompts import read_prompts
 
     config, given = load_config(recipe, settings or (), method), read_prompts(prompts or (), file)
-    summary = _carry_out(
+    summary = carry_out(
         prefect, quiet, lambda tally, through: run.align(given, config, record=record, tally=tally, through=through)
     )
     _print_answers(summary, json)
@@ -78,7 +78,7 @@ def resume(
     """
     from flows.run import resume as go_on
 
-    summary = _carry_out(prefect, quiet, lambda tally, through: go_on(run, record=record, tally=tally, through=through))
+    summary = carry_out(prefect, quiet, lambda tally, through: go_on(run, record=record, tally=tally, through=through))
     _print_answers(summary, json)
     _exit_if_failed(summary)
 
@@ -96,7 +96,7 @@ def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = Fa
 
     prompts = (files("flows") / "data" / "sentiment.txt").read_text(encoding="utf-8").splitlines()
     config = load_config("sentiment")
-    summary = _carry_out(
+    summary = carry_out(
         prefect, quiet, lambda tally, through: run.align(prompts, config, record=record, tally=tally, through=through)
     )
     print_table(comparison(summary))
@@ -109,7 +109,7 @@ def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = Fa
     print(f"a tree: aligntree show {summary.run_id} --search 2")
 
 
-def _carry_out(
+def carry_out(
     prefect: bool | None, quiet: bool, work: Callable[[Tally, Through], Coroutine[Any, Any, Summary]]
 ) -> Summary:
     """Run `work` under a progress line, through Prefect where that is wanted."""

@@ -241,7 +241,7 @@ _WIDE = 8
 
 
 def _front(node: Node) -> list[Node]:
-    """Open children not tried yet, but for those that another one beats in both return and prior: all have one visit, so
+    """Open children not tried yet, without those that another beats in return and prior: all have one visit, so
     no rule prefers these. A wide node is not gone through whole at each selection.
     """
     if node.front is None:
