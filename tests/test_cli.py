@@ -39,7 +39,7 @@ def test_help_answers_at_once() -> None:
     assert min(seconds) < 0.4
     assert all(
         verb in told.stdout
-        for verb in ("align", "resume", "runs", "show", "export", "preferences", "tune", "doctor", "demo")
+        for verb in ("align", "resume", "compare", "runs", "show", "export", "preferences", "tune", "doctor", "demo")
     )
 
 

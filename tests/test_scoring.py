@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_an_answers_token_ratios_sum_to_its_value(pair: LogRatio) -> None:
     ratios = pair.token_ratios(CANDIDATES)
     assert [sum(of) for of in ratios] == pytest.approx(values, abs=1e-4)
     assert [len(of) for of in ratios[:3]] == [10, 6, 0]
+
+
+@torch.inference_mode()
+def test_parts_tell_the_answers_tokens_and_the_references_entropy_after_it(pair: LogRatio) -> None:
+    candidate = CANDIDATES[0]
+    (score,) = pair.score([candidate])
+    ids = pair._reader.row(candidate)
+    assert score.parts["tokens"] == len(ids.ids) - ids.start
+    with pair._model.disable_adapter():
+        last = torch.log_softmax(pair._model(input_ids=torch.tensor([ids.ids])).logits[0, -1], -1)
+    assert score.parts["entropy"] == pytest.approx(-(last.exp() * last).sum().item() / math.log(2), abs=1e-3)
 
 
 def test_batches_within_a_token_limit_give_the_same_values(pair: LogRatio) -> None:

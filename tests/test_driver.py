@@ -1,10 +1,11 @@
-"""Several asks in flight, and the limits that the driver keeps: time and calls."""
+"""The driver against an API: several asks in flight, limits of time and calls, and what an API withholds."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows import RunConfig, align
+from flows.methods import root_id
+from scoring import Candidate, Score
+from store import Record
 from tests.formula_api import Fault, FormulaAPI
+from tests.formula_scorer import FormulaScorer
 from tests.test_resume import trees
 
 ALIGNTREE = {"name": "aligntree", "limits": {"iterations": 8}, "children": 2, "chunk_tokens": 3}
@@ -77,3 +82,46 @@ async def test_a_token_limit_below_one_answer_is_refused_before_anything_is_aske
     ):
         formula_config(methods=[{"name": "beam", "limits": {"tokens": 11}}])
     assert not api.requests
+
+
+class Telling(FormulaScorer):
+    """A pair whose reference gives each word 1/2, and has 3 bits after an answer of no words, 4 after others."""
+
+    def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+        scores = []
+        for candidate, score in zip(candidates, super().score(candidates), strict=True):
+            words = len(candidate.answer.split())
+            parts = {"reference": words * math.log(0.5), "tokens": float(words), "entropy": 4.0 if words else 3.0}
+            scores.append(Score(score.value, parts))
+        return scores
+
+
+async def test_the_weak_reference_stands_in_for_probabilities_that_the_api_withholds(
+    formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.bench.open_scorer", lambda settings: Telling())
+    config = formula_config(strong={"logprobs": 0}, methods=[ALIGNTREE | {"limits": {"iterations": 3}}])
+    await align(["The tide"], config, record="r.db")
+    opened = Record.open("r.db")
+    (search,) = opened.searches(opened.run().id)
+    history = opened.history(search.id)
+    opened.close()
+    scores = [(row.name, row.node_id, row.value, row.parts.get("rung")) for of in history.scores.values() for row in of]
+    priors = [(value, rung) for name, _, value, rung in scores if name == "prior"]
+    assert {rung for _, rung in priors} == {"weak"}
+    assert [value for value, _ in priors] == pytest.approx([0.5] * len(priors))
+    entropies = {(node == root_id("The tide"), value, rung) for name, node, value, rung in scores if name == "entropy"}
+    assert entropies == {(True, 3.0, "weak"), (False, 4.0, "weak")}
+
+
+async def test_a_stop_string_over_two_chunks_is_in_no_answer(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    """The API answers words; two of them are a stop string, which it does not see where it falls on two chunks."""
+    config = formula_config(sampling={"stop": [" sea the"], "max_tokens": 24}, methods=[BEAM | {"chunk_tokens": 1}])
+    summary = await align([f"Prompt {i}" for i in range(6)], config, record="r.db")
+    assert all(" sea the" not in answer.text for answer in summary.answers)
+    opened = Record.open("r.db")
+    told = [node for s in opened.searches(summary.run_id) for node in opened.history(s.id).nodes.values()]
+    opened.close()
+    assert any(node.finish == "stop" and node.text == " the" for node in told)
