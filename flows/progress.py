@@ -54,8 +54,23 @@ class Watch:
             self._console.print(self._now(), soft_wrap=True)
 
 
+class _Pace:
+    """How long work of known length has yet to go, by what was done since it was first looked at."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None  # resumed work has some done already
+
+    def left(self, done: int, in_all: int) -> str:
+        self._first = self._first or (done, time.monotonic())
+        begun, since = self._first
+        if not begun < done < in_all:
+            return ""
+        return f"  about {(time.monotonic() - since) / (done - begun) * (in_all - done) / 60:.0f} min left"
+
+
 def run_line(tally: Tally) -> Callable[[], str | None]:
     """Searches done, nodes, calls, tokens, best value: as of now."""
+    pace = _Pace()
 
     def line() -> str | None:
         if not tally.searches:
@@ -65,7 +80,7 @@ def run_line(tally: Tally) -> Callable[[], str | None]:
         best = f"  best value {max(values):+.2f}" if values else ""
         return (
             f"searches {tally.done}/{tally.searches}  nodes {tally.nodes}  calls {tally.calls}  "
-            f"tokens {tally.input_tokens} in, {tally.output_tokens} out{best}"
+            f"tokens {tally.input_tokens} in, {tally.output_tokens} out{best}{pace.left(tally.done, tally.searches)}"
         )
 
     return line
@@ -75,22 +90,16 @@ class Steps:
     """Counts long work of known length; call it with steps done, steps in all, and the loss where there is one."""
 
     def __init__(self, unit: str) -> None:
-        self._unit = unit
+        self._unit, self._pace = unit, _Pace()
         self._done, self._all = 0, 0
         self._loss: float | None = None
-        self._first: tuple[int, float] | None = None  # steps done when first told (a resumed work has some), and when
 
     def __call__(self, done: int, steps: int, loss: float | None = None) -> None:
-        self._first = self._first or (done, time.monotonic())
+        self._pace.left(done, steps)
         self._done, self._all, self._loss = done, steps, loss
 
     def line(self) -> str | None:
-        if self._first is None:
+        if not self._all:
             return None
-        begun, since = self._first
         loss = "" if self._loss is None else f"  loss {self._loss:.3f}"
-        left = ""
-        if begun < self._done < self._all:
-            each = (time.monotonic() - since) / (self._done - begun)
-            left = f"  about {each * (self._all - self._done) / 60:.0f} min left"
-        return f"{self._unit} {self._done}/{self._all}{loss}{left}"
+        return f"{self._unit} {self._done}/{self._all}{loss}{self._pace.left(self._done, self._all)}"

@@ -179,8 +179,9 @@ class AlignTree(TreeSearch):
 
     def _failed(self, growth: Growth, outcome: Failed) -> None:
         super()._failed(growth, outcome)
-        for node in growth.node.path():
-            node.visits -= not growth.extra
+        if not growth.extra:
+            for node in growth.node.path():
+                node.visits -= 1
         self._back_up(growth.node)
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
