@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows.errors import RecordMismatch
 from flows.methods import Child, Estimate, Failed, Grown, Method, Outcome, Sample
-from providers import Continuation, Token
-from store import AskRow, History, NodeRow, ScoreRow, TellRow
+from providers import Continuation, ContinuationRequest, Reply, Token
+from store import AskRow, History, NodeRow, ReplyRow, ScoreRow, TellRow
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,28 @@ def _estimate(row: ScoreRow) -> Estimate:
     return Estimate(
         row.value, row.parts["rung"], (bounds[0], bounds[1]) if bounds else None, row.parts.get("warped")
     )  # fmt: skip
+
+
+def request_row(request: ContinuationRequest) -> Mapping[str, Any]:
+    """All but the text, which prompt and node tell; its hash instead."""
+    row = asdict(request)
+    text = row.pop("text")
+    return row | {"text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
+
+
+def reply_row(reply: Reply) -> ReplyRow:
+    return ReplyRow(
+        continuations=continuations_to_json(reply.continuations),
+        failure=None,
+        body=reply.body,
+        input_tokens=reply.usage.input,
+        cached_tokens=reply.usage.cached,
+        output_tokens=reply.usage.output,
+        estimated=reply.usage.estimated,
+        price=reply.price,
+        latency=reply.latency,
+        request_id=reply.request_id,
+    )
 
 
 def continuations_to_json(continuations: Sequence[Continuation]) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
@@ -23,8 +22,9 @@ from flows.methods.ladder import weak_prior
 from flows.rows import (
     ask_row,
     continuations_from_json,
-    continuations_to_json,
     replay,
+    reply_row,
+    request_row,
     seconds_at_work,
     stopped,
     told,
@@ -231,7 +231,7 @@ class Driver:
         request = self._request(ask, key.part, n)
         async with self._models.slots:
             worst = Cost(*self._models.strong.worst_case(request))
-            await self._journal.intend(ask_row(ask), key, _on_record(request), worst)
+            await self._journal.intend(ask_row(ask), key, request_row(request), worst)
             self._sent[key.ask, key.part].append(key)
             try:
                 reply = await self._models.strong.send(request)
@@ -239,7 +239,7 @@ class Driver:
                 failure = {"what": failed.what, "status": failed.status, "blame": failed.blame, "billed": failed.billed}
                 await self._journal.settle(key, ReplyRow(None, failure, failed.body), billed=failed.billed)
                 raise
-            await self._journal.settle(key, _reply_row(reply))
+            await self._journal.settle(key, reply_row(reply))
         self._tally.calls += 1
         self._tally.input_tokens += reply.usage.input
         self._tally.output_tokens += reply.usage.output
@@ -277,25 +277,3 @@ def _child(chunk: Chunk, score: Score, parent: Mapping[str, float]) -> Child:
 def _leaves_the_rest(failure: BaseException) -> bool:
     """The other parts of an ask stand without the one that failed so."""
     return isinstance(failure, OutOfBudget) or (isinstance(failure, CallFailed) and failure.blame is Blame.REQUEST)
-
-
-def _on_record(request: ContinuationRequest) -> Mapping[str, Any]:
-    """All but the text, which prompt and node tell; its hash instead."""
-    row = asdict(request)
-    text = row.pop("text")
-    return row | {"text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
-
-
-def _reply_row(reply: Reply) -> ReplyRow:
-    return ReplyRow(
-        continuations=continuations_to_json(reply.continuations),
-        failure=None,
-        body=reply.body,
-        input_tokens=reply.usage.input,
-        cached_tokens=reply.usage.cached,
-        output_tokens=reply.usage.output,
-        estimated=reply.usage.estimated,
-        price=reply.price,
-        latency=reply.latency,
-        request_id=reply.request_id,
-    )
