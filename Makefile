@@ -6,7 +6,7 @@ ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint adapter held-out docs clean
+.PHONY: help install demo test lint adapter held-out bench docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -51,6 +51,9 @@ adapter: $(VENV)/.developing  ## make the built-in sentiment adapter anew (over 
 held-out: $(VENV)/.installed  ## sample and judge the held-out texts of the strong model anew
 	$(BIN)/aligntree align --file flows/data/held_out.txt --method best_of_n --set methods.0.n=8 --record held_out.db
 	$(BIN)/aligntree export --record held_out.db -o flows/data/held_out.jsonl
+
+bench: $(VENV)/.installed  ## the time that search methods themselves take per node; fails above 0.05 ms
+	$(BIN)/python -m tests.benchmarks.method_speed
 
 docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
 	$(BIN)/python -m tests.docs_settings

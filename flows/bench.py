@@ -151,7 +151,7 @@ async def _models(
                 where="budget",
                 mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
             )
-        finding = known or {"strong": asdict(await strong.probe()), "weak": _told(scorer)}
+        finding = known or {"strong": asdict(await strong.probe()), "weak": _told(scorer), "entropy": "bits"}
         slots = asyncio.Semaphore(config.strong.concurrency)
         yield Models(strong, slots, choices(config, finding), _scoring(scorer, thread), scorer.name), finding
     finally:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from flows.errors import BadConfig
 from flows.gold import Gold
-from flows.methods import AlignTreeConfig, MethodConfig
+from flows.methods import AlignTreeConfig, MethodConfig, called
 from providers import StrongSettings
 from scoring import WeakSettings
 
@@ -77,8 +77,8 @@ class RunConfig(_Settings):
             raise ValueError("seeds: each seed once")
         if len({m.model_dump_json(exclude={"label", "preset"}) for m in self.methods}) < len(self.methods):
             raise ValueError("methods: each method with the same settings once")
-        called = Counter(m.called for m in self.methods)
-        if twice := [name for name, count in called.items() if count > 1]:
+        names = Counter(called(m) for m in self.methods)
+        if twice := [name for name, count in names.items() if count > 1]:
             raise ValueError(f"methods: two are called {twice[0]!r}; give one of them a label")
         return self
 

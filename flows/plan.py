@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.config import RunConfig
 from flows.errors import BadPrompts, CannotResume
-from flows.methods import Method, MethodConfig, build, version
+from flows.methods import Method, MethodConfig, build, called, version
 from store import NewSearch, SearchRow, fingerprint
 
 
@@ -39,7 +39,7 @@ def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
                 key = fingerprint([prompt, occurrence, shape, seed])
                 settings = method.model_dump(mode="json")
                 searches.append(
-                    NewSearch(key, prompt, occurrence, method.called, version(method), settings, shape, seed)
+                    NewSearch(key, prompt, occurrence, called(method), version(method), settings, shape, seed)
                 )
     return searches
 
@@ -51,7 +51,9 @@ def _shape(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
         "version": version(method),
         "sampling": config.sampling.model_dump(mode="json"),
         "strong": config.strong.model_dump(mode="json", include={"model", "template", "logprobs", "vocabulary"}),
-        "weak": config.weak.model_dump(mode="json", include={"reference", "adapter", "template", "eos"}),
+        "weak": config.weak.model_dump(
+            mode="json", include={"reference", "adapter", "template", "eos", "beta", "per_token"}
+        ),
     }
 
 

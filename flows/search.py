@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
@@ -31,7 +31,7 @@ from flows.rows import (
 )
 from providers import Blame, CallFailed, Continuation, ContinuationRequest, Reply, StrongModel
 from providers.policy import retrying, split
-from scoring import Candidate, Score
+from scoring import Candidate, Score, ScoringError
 from store import CallKey, Cost, History, Journal, OutOfBudget, ReplyRow, SearchRow
 
 Scoring = Callable[[Sequence[Candidate]], Awaitable[list[Score]]]
@@ -49,6 +49,14 @@ class Tally:
     output_tokens: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Best value so far, by search."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one request of an ask brought, and the tokens that the server counted."""
+
+    continuations: tuple[Continuation, ...]
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,6 @@ class Driver:
         under_way = {ask.number: (ask, asyncio.create_task(self._answer(ask))) for ask in open_asks}
         try:
             while True:
-                await self._keep_time()
                 for ask in self._method.ask():
                     under_way[ask.number] = (ask, asyncio.create_task(self._answer(ask)))
                 if not under_way:
@@ -106,6 +113,7 @@ class Driver:
                 except OutOfBudget as error:
                     await self._stop(error.what)
                     continue
+                await self._keep_time()  # before the tell: as replay asks after each tell, so does this
                 await self._tell(ask, outcome)
         except asyncio.CancelledError:
             for _, task in under_way.values():
@@ -144,18 +152,20 @@ class Driver:
     async def _answer(self, ask: Sample) -> Outcome:
         """Sample, merge and score."""
         try:
-            continuations = await self._collect(ask)
+            parts = await self._collect(ask)
         except CallFailed as failed:
             if failed.blame is not Blame.REQUEST:
                 raise
-            return Failed(failed.what, ask.n * ask.max_tokens if failed.billed else 0, self._calls_of(ask))
+            return Failed(failed.what, 0, self._calls_of(ask))
+        continuations = [c for part in parts for c in part.continuations]
+        tokens = sum(part.tokens for part in parts)
         sampling, answer = self._config.sampling, self._answer_so_far(ask)
         vocabulary = self._config.strong.vocabulary
         found = chunks(ask, continuations, vocabulary, answer, sampling.stop, sampling.temperature)
         if not found.chunks:
-            return Failed("the strong model brought no text", found.tokens, self._calls_of(ask))
+            return Failed("the strong model brought no text", tokens, self._calls_of(ask))
         children, entropy = await self._score(ask, answer, found.chunks, found.entropy)
-        return Grown(children, entropy, found.tokens, self._calls_of(ask))
+        return Grown(children, entropy, tokens, self._calls_of(ask))
 
     async def _score(
         self, ask: Sample, answer: str, found: Sequence[Chunk], entropy: Estimate
@@ -168,6 +178,8 @@ class Driver:
         if entropy.rung == "none" and not answer:
             candidates.append(Candidate(prompt, "", False))
         scores = await self._models.score(candidates)
+        if not all(math.isfinite(score.value) for score in scores):
+            raise ScoringError("gave a value that is no number", where=self._models.scorer, mend="Check the weak pair")
         if len(scores) > len(found):
             parent = scores[-1].parts
         if entropy.rung == "none" and "entropy" in parent:
@@ -182,51 +194,53 @@ class Driver:
         """HTTP requests made for an ask, those that failed included."""
         return sum(len(keys) for (number, _), keys in self._sent.items() if number == ask.number)
 
-    async def _collect(self, ask: Sample) -> list[Continuation]:
+    async def _collect(self, ask: Sample) -> list[_Part]:
         """`ask.n` choices: split over requests, topped up where a server gives fewer than asked.
 
         Fewer where a part was refused or the money is gone, and others brought some: what was paid for is used.
         """
-        got: list[Continuation] = []
-        part, most = 0, self._models.choices_per_request
-        while len(got) < ask.n:
-            sizes = split(ask.n - len(got), most)
+        got: list[_Part] = []
+        part, most, missing = 0, self._models.choices_per_request, ask.n
+        while missing > 0:
+            sizes = split(missing, most)
             requests = (self._part(ask, part + i, size) for i, size in enumerate(sizes))
             # All are waited for, whatever one of them brings: what is paid for gets its reply on record.
             brought = await asyncio.gather(*requests, return_exceptions=True)
             failures = [failure for failure in brought if isinstance(failure, BaseException)]
             replies = [reply for reply in brought if not isinstance(reply, BaseException)]
-            got += chain.from_iterable(replies)
+            got += replies
+            missing -= sum(len(reply.continuations) for reply in replies)
             for failure in failures:
                 if not got or not _leaves_the_rest(failure):
                     raise failure
             if failures:
                 break
             part += len(sizes)
-            most = min(most, max(map(len, replies)))
+            most = min(most, max(len(reply.continuations) for reply in replies))
         return got
 
-    async def _part(self, ask: Sample, part: int, n: int) -> tuple[Continuation, ...]:
+    async def _part(self, ask: Sample, part: int, n: int) -> _Part:
         """The choices of one part: from the record where they are, else paid for, tried again if need be."""
         sent = self._sent.setdefault((ask.number, part), [])
         for key in sent:
             recorded = self._history.replies[key]
             if recorded.failure is None:
-                return continuations_from_json(recorded.continuations or ())
+                return _Part(continuations_from_json(recorded.continuations or ()), recorded.output_tokens)
             if recorded.failure.get("blame") == Blame.REQUEST:
                 raise CallFailed(recorded.failure["what"], where=self._row.id, blame=Blame.REQUEST, billed=False)
         async for trial in retrying(self._config.strong.retry_for):
             with trial:
-                return (await self._call(ask, CallKey(ask.number, part, len(sent)), n)).continuations
+                reply = await self._call(ask, CallKey(ask.number, part, len(sent)), n)
+                return _Part(reply.continuations, reply.usage.output)
         raise AssertionError("retrying returns or raises")
 
     async def _call(self, ask: Sample, key: CallKey, n: int) -> Reply:
         """One HTTP request: intent, send, reply."""
-        limit = self._method.limits.calls
         if self._stopped:
             raise OutOfBudget("the search was stopped", where=f"search {self._row.id}")
-        if limit is not None and self._calls >= limit:
-            raise OutOfBudget(f"limits.calls = {limit}", where=f"search {self._row.id}")
+        if self._calls >= self._most_calls(ask):
+            # Tried again or topped up too often: the call that finishes an answer is not theirs to take.
+            raise CallFailed("limits.calls", where=f"search {self._row.id}", blame=Blame.REQUEST, billed=False)
         self._calls += 1
         request = self._request(ask, key.part, n)
         async with self._models.slots:
@@ -244,6 +258,14 @@ class Driver:
         self._tally.input_tokens += reply.usage.input
         self._tally.output_tokens += reply.usage.output
         return reply
+
+    def _most_calls(self, ask: Sample) -> float:
+        """Calls that may have been made in all by the time an ask makes one more; one is kept back for finishing."""
+        tree, limit = self._method.tree, self._method.limits.calls
+        if limit is None:
+            return math.inf
+        whole = ask.unit == "tokens" and tree.nodes[ask.node].depth + ask.max_tokens >= tree.max_tokens
+        return limit if tree.complete or whole else limit - 1
 
     def _request(self, ask: Sample, part: int, n: int) -> ContinuationRequest:
         sampling = self._config.sampling

@@ -81,18 +81,19 @@ def signed(number: float | None) -> str:
 
 def lines_table(lines: Sequence[Line], against: str) -> Table:
     """A comparison: each method at each budget, means per search."""
-    table = Table("method", "budget", "gold", f"gain over {against}", "log-ratio", "tokens", "input", "calls", "s")
+    table = Table(
+        "method", "budget", "n", "gold", f"gain over {against}", "log-ratio", "tokens", "input", "calls", "s"
+    )  # fmt: skip
     for line in lines:
         gain = "" if line.gain is None else f"{line.gain.value:+.3f} [{line.gain.low:+.3f}, {line.gain.high:+.3f}]"
         gold = f"{line.gold.value:+.3f} [{line.gold.low:+.3f}, {line.gold.high:+.3f}]"
         numbers = (f"{n:.0f}" for n in (line.tokens, line.input_tokens, line.calls, line.seconds))
-        table.add_row(line.method, str(line.answers), gold, gain, signed(line.value), *numbers)
-    most = max(line.searches for line in lines)
-    cut = sum(round((1 - line.whole) * line.searches) for line in lines)
-    table.caption = (
-        f"means over {most} searches; budget in whole answers; tokens generated, input billed; 95% intervals"
-        + (f"; {cut} answers not whole" if cut else "")
-    )
+        table.add_row(line.method, str(line.answers), str(line.searches), gold, gain, signed(line.value), *numbers)
+    table.caption = "means over n searches, with 95% intervals; budget in whole answers; tokens generated, input billed"
+    for line in lines:
+        if line.failed or line.whole < 1:
+            cut = round((1 - line.whole) * line.searches)
+            table.caption += f"\n{line.method} at {line.answers}: {line.failed} failed, {cut} answers not whole"
     return table
 
 

@@ -1,6 +1,7 @@
 """The log-ratio of a weak pair: V(x, y') = log p_tuned(y'|x) - log p_reference(y'|x), in nats, over all tokens of y'.
 
-W2S-AlignTree (arXiv 2511.11518) and Weak-to-Strong Search (arXiv 2405.19262); no length normalisation, no beta.
+W2S-AlignTree (arXiv 2511.11518) and Weak-to-Strong Search (arXiv 2405.19262); no length normalisation, no beta, unless
+`weak.per_token` and `weak.beta` say so.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ class LogRatio:
     """
 
     name = "log_ratio"
-    scale = "nats"
 
     def __init__(self, settings: WeakSettings) -> None:
         self._settings = settings
+        self.scale = "nats per token" if settings.per_token else "nats"
         adapter = adapter_dir(settings.adapter)
         backbone = load_backbone(settings)
         self._reader, self._device = backbone.reader, backbone.device
@@ -72,7 +73,8 @@ class LogRatio:
         for tuned, reference in self._both(candidates):
             up, down = tuned.chosen.sum().item(), reference.chosen.sum().item()
             parts = {"tuned": up, "reference": down, "tokens": len(reference.chosen), "entropy": reference.entropy}
-            scores.append(Score(up - down, parts))
+            tokens = max(len(reference.chosen), 1) if self._settings.per_token else 1
+            scores.append(Score(self._settings.beta * (up - down) / tokens, parts))
         return scores
 
     def token_ratios(self, candidates: Sequence[Candidate]) -> list[list[float]]:
@@ -116,7 +118,7 @@ class LogRatio:
         log_probs = torch.log_softmax(logits, dim=-1)
         counts = answer.sum(dim=1)
         last = log_probs[(counts.cumsum(0) - 1).to(self._device)]
-        entropies = (-(last.exp() * last).sum(dim=-1) / math.log(2)).tolist()
+        entropies = (torch.special.entr(last.exp()).sum(dim=-1) / math.log(2)).tolist()
         chosen = log_probs.gather(1, targets[:, None])[:, 0].cpu().double()
         parts = torch.split(chosen, counts.tolist())
         return [_Read(part[:-1], entropy) for part, entropy in zip(parts, entropies, strict=True)]

@@ -28,6 +28,8 @@ class WeakSettings(BaseModel):
         "none: the prompt as it is.",
     )
     eos: bool = Field(True, description="Score the end-of-sequence token of complete answers.")
+    beta: float = Field(1.0, gt=0, description="Factor on the log-ratio.")
+    per_token: bool = Field(False, description="Divide the log-ratio by the answer's weak tokens.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA when there is one, else the CPU.")
     number_format: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: whichever multiplies matrices faster on the device, measured at start."

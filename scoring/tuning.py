@@ -169,6 +169,7 @@ def _trainer(
         loss_weights=[1.0, likelihood] if likelihood else [1.0],
         lr_scheduler_type="cosine", warmup_steps=10, logging_steps=10,
         save_strategy="steps", save_steps=settings.checkpoint_every, save_total_limit=1,
+        precompute_ref_log_probs=True,  # each once, before the first step
         max_length=None, gradient_checkpointing=False, use_cpu=backbone.device.type == "cpu", bf16=False,
         remove_unused_columns=False, report_to="none", disable_tqdm=True,
     )  # fmt: skip

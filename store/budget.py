@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import Connection, or_, select, update
 
@@ -47,12 +48,17 @@ def reserve(connection: Connection, scope: str, worst: Cost) -> None:
                     budgets.c.scope == scope, budgets.c.unit == unit
                 )
             ).one()
+            name = f"budget.{unit.removeprefix('nano_')}"
+            limit, most, spent, reserved = (_told(unit, n) for n in (row.limit, amount, row.spent, row.reserved))
             raise OutOfBudget(
-                f"the next request could take {amount} {unit}; of {row.limit}, "
-                f"{row.spent} are spent and {row.reserved} reserved",
-                where=f"budget of {scope}",
-                mend=f"Raise budget.{unit.removeprefix('nano_')} in a new run",
+                f"{name} = {limit}: the next request could take {most}, with {spent} spent and {reserved} reserved",
+                where=scope,
+                mend=f"Raise {name} in a new run",
             )
+
+
+def _told(unit: str, amount: int) -> str:
+    return f"{Decimal(amount).scaleb(-9).normalize():f}" if unit == "nano_usd" else str(amount)
 
 
 def settle(connection: Connection, scope: str, worst: Cost, actual: Cost) -> None:

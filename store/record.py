@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, func, insert, select, tuple_, update
 from uuid_utils import uuid7
 
 from store.budget import UNITS
@@ -265,12 +265,17 @@ def _costs(connection: Connection, run_id: str) -> dict[str, SearchCost]:
         query = select(table.c.search_id, *what).where(table.c.search_id.in_(of_run)).group_by(table.c.search_id)
         return {row[0]: row[1:] for row in connection.execute(query)}
 
-    paid = by_search(replies, func.count(), func.sum(replies.c.input_tokens), func.sum(replies.c.output_tokens))
+    def of_answered(tokens: ColumnElement[int]) -> ColumnElement[int]:
+        return func.sum(case((replies.c.ok, tokens), else_=0))  # a lost reply stands with its worst case
+
+    paid = by_search(
+        replies, func.count(), of_answered(replies.c.input_tokens), of_answered(replies.c.output_tokens)
+    )  # fmt: skip
     grown = by_search(nodes, func.count())
-    in_order = (
-        select(tells.c.search_id, tells.c.outcome).where(tells.c.search_id.in_(of_run)).order_by(tells.c.position)
-    )
-    seconds = {search_id: float(outcome["seconds"]) for search_id, outcome in connection.execute(in_order)}
+    last = select(tells.c.search_id, func.max(tells.c.position)).where(tells.c.search_id.in_(of_run))
+    at_the_end = tuple_(tells.c.search_id, tells.c.position).in_(last.group_by(tells.c.search_id))
+    outcomes = connection.execute(select(tells.c.search_id, tells.c.outcome).where(at_the_end))
+    seconds = {search_id: float(outcome.get("seconds", 0)) for search_id, outcome in outcomes}
     found = {}
     for search_id in connection.execute(of_run).scalars():
         calls, fresh, output = (int(number) for number in paid.get(search_id, (0, 0, 0)))

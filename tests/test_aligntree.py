@@ -7,19 +7,19 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from flows.methods import AlignTreeConfig, Estimate, Limits, Node, Sample, build
+from flows.methods import AlignTreeConfig, Estimate, Limits, Sample, build
 from flows.methods.aligntree import Widening
 from flows.methods.rules import BACKUPS, RULES
 from tests.hand import PROMPT, ROOT, child, grown, plain, texts
 
 
 def test_selection_rules_term_by_term() -> None:
-    parent = Node("p", None, "", "length", 0, visits=9, entropy=2.0)
-    # c P sqrt(N(parent)) / (1 + N) = 1.5 * 0.5 * 3 / 3 = 0.75;  1 + w H = 1 + 0.2 * 2 = 1.4
-    assert RULES["ea_puct"](parent, 1.5, 0.2)(0.5, 2) == pytest.approx(0.75 * 1.4)
-    assert RULES["puct"](parent, 1.5, 0.2)(0.5, 2) == pytest.approx(0.75)
+    # N(parent) = 9, H = 2, N = 2: c P sqrt(N(parent)) / (1 + N) = 1.5 * 0.5 * 3 / 3 = 0.75
+    # 1 + w H = 1 + 0.2 * 2 = 1.4
+    assert RULES["ea_puct"](9, 2.0, 1.5, 0.2)(0.5, 2) == pytest.approx(0.75 * 1.4)
+    assert RULES["puct"](9, 2.0, 1.5, 0.2)(0.5, 2) == pytest.approx(0.75)
     # c sqrt(ln 9 / 2)
-    assert RULES["uct"](parent, 1.5, 0.2)(0.5, 2) == pytest.approx(1.5 * 1.0481470)
+    assert RULES["uct"](9, 2.0, 1.5, 0.2)(0.5, 2) == pytest.approx(1.5 * 1.0481470)
 
 
 def test_backups() -> None:
@@ -142,8 +142,9 @@ def test_widening_goes_on_at_the_root_when_all_else_is_complete_and_ends_where_n
     for number in range(3):
         assert [ask.node for ask in method.ask()] == [ROOT]
         method.tell(number, grown(child(ROOT, f"a{number}", float(number), tokens=8)))
-    assert [ask.node for ask in method.ask()] == [ROOT]
-    method.tell(3, grown(child(ROOT, "a0", 0.0, tokens=8)))  # merged: nothing new
+    for number in (3, 4, 5):  # once may be chance
+        assert [ask.node for ask in method.ask()] == [ROOT]
+        method.tell(number, grown(child(ROOT, "a0", 0.0, tokens=8)))  # merged: nothing new
     assert method.ask() == []
     assert method.result().answer == "a2"
 

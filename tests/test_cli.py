@@ -22,9 +22,8 @@ from tests.formula_api import Fault, FormulaAPI
 @pytest.fixture
 def recipe(api: FormulaAPI, formula_config: Callable[..., RunConfig]) -> str:
     """A recipe file against the loopback API."""
-    config = formula_config(
-        methods=[{"name": "base"}, {"name": "aligntree", "limits": {"iterations": 3}, "children": 2}], gold="vader"
-    )
+    deep = {"name": "aligntree", "limits": {"iterations": 3}, "children": 2, "widening": None}
+    config = formula_config(methods=[{"name": "base"}, deep], gold="vader")
     Path("mine.yaml").write_text(yaml.safe_dump(json.loads(config.model_dump_json())), encoding="utf-8")
     return "mine.yaml"
 

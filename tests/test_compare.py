@@ -15,10 +15,11 @@ from flows import RunConfig
 from flows.compare import BadRows, Row, at_budgets, figures, read_rows, write_rows
 from flows.config import load_config
 from flows.errors import BadConfig
+from flows.methods import called
 from tests.conftest import Told
 from tests.formula_api import Fault, FormulaAPI
 
-ROW = Row("p", "base", 1, 0, "done", 0.0, -1.0, True, 8, 4, 1, 1, 0.5, "all hypotheses complete", " so", "r", "s")
+ROW = Row("p", "base", 1, 0, "done", 0.0, -1.0, True, 8, 4, 1, 1, 0.5, "all answers sampled", " so", "r", "k", "c")
 
 
 @pytest.fixture
@@ -36,13 +37,13 @@ def recipe(formula_config: Callable[..., RunConfig]) -> str:
 
 def test_every_method_gets_the_same_budget_of_generated_tokens() -> None:
     config = at_budgets(load_config("comparison"), [8, 16])
-    assert [(m.called, m.limits.tokens) for m in config.methods] == [
+    assert [(called(m), m.limits.tokens) for m in config.methods] == [
         ("base @1", None),
         ("best_of_n @8", 512), ("beam @8", 512), ("aligntree @8", 512), ("aligntree paper @8", 512),
         ("best_of_n @16", 1024), ("beam @16", 1024), ("aligntree @16", 1024), ("aligntree paper @16", 1024),
     ]  # fmt: skip
     told = [m.model_dump() for m in config.methods]
-    assert [m.get("n", m.get("width")) for m in told] == [None, 8, 2, None, None, 16, 4, None, None]
+    assert [m.get("n", m.get("width")) for m in told] == [None, None, 2, None, None, None, 4, None, None]
     assert all(m["limits"]["iterations"] is None for m in told)
 
 
@@ -106,7 +107,13 @@ def rows(**golds: list[float]) -> list[Row]:
     """A row for each gold: prompts p0, p1, ... of methods by name."""
     return [
         replace(
-            ROW, prompt=f"p{i}", method=method, answers=1 if method == "base" else 8, gold=gold, search=f"{method}{i}"
+            ROW,
+            prompt=f"p{i}",
+            method=method,
+            answers=1 if method == "base" else 8,
+            gold=gold,
+            key=f"{method}{i}",
+            config=method,
         )
         for method, of in golds.items()
         for i, gold in enumerate(of)
@@ -122,7 +129,7 @@ def test_gains_are_paired_by_prompt_and_seed() -> None:
     assert (round(gain.value, 9), round(gain.low, 9), round(gain.high, 9)) == (0.1, 0.1, 0.1)
     assert lines[1].gold.high - lines[1].gold.low > 0.5
     over_beam = figures(rows(base=base, tree=base, beam=[g + 0.3 for g in base]), against="beam")
-    assert [line.gain and round(line.gain.value, 9) for line in over_beam] == [-0.3, -0.3, None]
+    assert [line.gain and round(line.gain.value, 9) for line in over_beam] == [None, -0.3, None]
 
 
 def test_unpaired_rows_count_in_means_and_not_in_gains() -> None:
@@ -132,11 +139,50 @@ def test_unpaired_rows_count_in_means_and_not_in_gains() -> None:
 
 
 def test_rows_survive_a_file_and_bad_ones_are_named(tmp_path: Path) -> None:
-    told = [replace(ROW, answer='two\nlines, "quoted"', gold=None), ROW]
+    told = [replace(ROW, answer='two\r\nlines\r, "quoted" \ud800', gold=None), ROW]
     write_rows(tmp_path / "rows.csv", told)
     assert read_rows(tmp_path / "rows.csv") == told
-    (tmp_path / "bad.csv").write_text((tmp_path / "rows.csv").read_text().replace("base,1,0", "base,one,0", 1))
+    (tmp_path / "bad.csv").write_text(
+        (tmp_path / "rows.csv").read_text("utf-8", "surrogatepass").replace(',1,0,"done"', ',one,0,"done"', 1),
+        "utf-8",
+        "surrogatepass",
+    )
     with pytest.raises(BadRows, match=r"bad.csv, row 1: is no row of a comparison: answers"):
         read_rows(tmp_path / "bad.csv")
-    with pytest.raises(BadRows, match="no search has an answer yet"):
+    with pytest.raises(BadRows, match="no search has an answer"):
         figures(told[:1])
+
+
+def test_what_gains_are_over_must_be_there_at_the_same_budget() -> None:
+    two = rows(base=[0.0, 0.0], beam=[0.1, 0.1], tree=[0.2, 0.2])
+    at_16 = [replace(row, answers=16, key=row.key + "@16", config="another") for row in two if row.method == "tree"]
+    over_beam = figures([*two, *at_16], against="beam")
+    assert [(line.method, line.answers, line.gain is None) for line in over_beam] == [
+        ("base", 1, True), ("beam", 8, True), ("tree", 8, False), ("tree", 16, True),
+    ]  # fmt: skip
+    with pytest.raises(BadRows, match=r"no search of beem.*There are base, beam, tree"):
+        figures(two, against="beem")
+
+
+def test_a_search_counts_once_and_a_method_stands_for_one_config() -> None:
+    two = rows(base=[0.0, 0.4])
+    assert figures([*two, *[replace(row, run="again", gold=1.0) for row in two]])[0].gold.value == pytest.approx(0.2)
+    with pytest.raises(BadRows, match="base at 1 answers was measured with two settings"):
+        figures([*two, replace(two[0], key="other", config="other")])
+
+
+def test_searches_without_an_answer_are_told_and_do_not_vanish() -> None:
+    (line,) = figures([*rows(base=[0.0, 0.4]), replace(ROW, status="failed", gold=None, key="none", config="base")])
+    assert (line.searches, line.failed) == (2, 1)
+
+
+def test_options_that_contradict_each_other_are_refused(aligntree: Callable[..., Told], recipe: str) -> None:
+    for given in (("--run", "newest", "-n", "8"), ("--run", "newest", recipe), ("--rows", "rows.csv", "--first", "3")):
+        write_rows(Path("rows.csv"), [ROW])
+        status, _, err = aligntree("compare", *given, "-q")
+        assert status == 2 and "for a comparison that begins" in err
+
+
+def test_a_budget_that_a_beam_cannot_divide_is_refused() -> None:
+    with pytest.raises(BadConfig, match="= 10 is no multiple of K = 4 of beam"):
+        at_budgets(load_config("comparison"), [10])

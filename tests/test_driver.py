@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows import RunConfig, align
+from flows.errors import RunInterrupted
 from flows.methods import root_id
+from flows.plan import fresh_method
+from flows.rows import replay
 from scoring import Candidate, Score
 from store import Record
 from tests.formula_api import Fault, FormulaAPI
@@ -82,6 +86,68 @@ async def test_a_token_limit_below_one_answer_is_refused_before_anything_is_aske
     ):
         formula_config(methods=[{"name": "beam", "limits": {"tokens": 11}}])
     assert not api.requests
+
+
+async def every_search_replays(record: str) -> list[str]:
+    """Each search of the newest run, told its record: the same result as it came to. Returns why they ended."""
+    opened = Record.open(record)
+    run = opened.run()
+    config, ended = RunConfig.model_validate(run.config), []
+    for row in opened.searches(run.id):
+        method = fresh_method(config, run.finding, row)
+        replay(method, opened.history(row.id))  # asks that the budget cut off are open for ever
+        assert method.result().to_json() == row.answer
+        ended.append(method.result().why)
+    opened.close()
+    return ended
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+@pytest.mark.parametrize(
+    ("limits", "extra", "why"),
+    [
+        ({"iterations": 5}, {}, "exhausted|limits"),
+        ({"iterations": 50, "patience": 2}, {}, "patience|exhausted"),
+        ({"seconds": 0.05}, {}, "limits.seconds"),
+        ({"iterations": 5}, {"budget": {"requests": 9}}, "budget"),
+        ({"calls": 6}, {}, "limits.calls"),
+    ],
+)
+async def test_a_search_told_its_record_comes_to_the_same_result(
+    api: FormulaAPI,
+    formula_config: Callable[..., RunConfig],
+    in_flight: int,
+    limits: dict[str, Any],
+    extra: dict[str, Any],
+    why: str,
+) -> None:
+    """Whatever ended it, and though requests were refused, tried again, and answered at any time."""
+    usual, draw = api.take, random.Random(7)
+
+    def now_and_then(request: dict[str, Any]) -> Fault | None:
+        fault = usual(request)
+        return Fault({4: 503, 6: 400}[len(api.requests)]) if len(api.requests) in (4, 6) else fault
+
+    api.take = now_and_then  # type: ignore[method-assign]
+    api.delay = lambda: draw.choice([0, 0.01, 0.03])
+    methods = [method | {"limits": limits, "in_flight": in_flight} for method in (ALIGNTREE, BEAM)]
+    strong = {"choices_per_request": 1, "retry_for": 30}
+    config = formula_config(methods=methods, strong=strong, **extra)
+    await align(["The tide", "A letter"], config, record="r.db")
+    ended = await every_search_replays("r.db")
+    assert any(re.search(why, reason) for reason in ended), ended
+
+
+async def test_a_value_that_is_no_number_ends_the_run_with_an_error(
+    formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Diverged(FormulaScorer):
+        def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+            return [Score(math.nan, {}) for _ in candidates]
+
+    monkeypatch.setattr("flows.bench.open_scorer", lambda settings: Diverged())
+    with pytest.raises(RunInterrupted, match="formula: gave a value that is no number"):
+        await align(["The tide"], formula_config(methods=[ALIGNTREE]), record="r.db")
 
 
 class Telling(FormulaScorer):

@@ -31,7 +31,8 @@ async def test_the_main_job_runs_on_the_real_models() -> None:
     assert run.finding["weak"]["reference"] == "embedded"
     (search,) = [s for s in record.searches(run.id) if s.method == "aligntree" and s.prompt == "The movie was"]
     history = record.history(search.id)
-    assert len(history.calls) == 3
+    expansions = [ask for ask in history.asks.values() if ask.payload["n"] > 1]
+    assert len(expansions) == 3  # one more call, of one choice, may have finished an answer
     assert all(
         row.parts["rung"].startswith("top-20") for n in history.scores.values() for row in n if row.name == "entropy"
     )

@@ -60,8 +60,9 @@ def test_beam_keeps_a_finished_hypothesis_once_and_never_multiplies_it() -> None
 
 
 def test_beam_asks_no_more_at_once_than_in_flight_and_its_tree_does_not_change() -> None:
-    def tree(in_flight: int) -> set[str]:
-        method = build(BeamConfig(width=3, children=2, chunk_tokens=1, in_flight=in_flight), PROMPT, 3)
+    def tree(in_flight: int, **limits: int) -> set[str]:
+        config = BeamConfig(width=3, children=2, chunk_tokens=1, in_flight=in_flight, limits=Limits(**limits))
+        method = build(config, PROMPT, 6)
         waiting = method.ask()
         while waiting:
             assert len(waiting) <= in_flight
@@ -74,6 +75,8 @@ def test_beam_asks_no_more_at_once_than_in_flight_and_its_tree_does_not_change()
         return set(method.tree.nodes)
 
     assert tree(1) == tree(2) == tree(3)
+    # Patience counts rounds: which outcome of a round was told first is nothing to it.
+    assert tree(1, patience=1) == tree(2, patience=1) == tree(3, patience=1)
 
 
 def test_beam_goes_on_without_a_hypothesis_that_cannot_be_continued() -> None:
@@ -121,6 +124,28 @@ def test_when_time_is_up_an_answer_is_still_finished() -> None:
         assert method.ask() == []
         result = method.result()
         assert (result.answer, result.complete, result.why) == ("b the end", True, "time is up")
+
+
+def test_best_of_n_without_n_samples_as_long_as_another_answer_fits() -> None:
+    """Answers that end early leave tokens for more of them: that is what an equal budget means."""
+    method = build(BestOfNConfig(n=None, limits=Limits(tokens=40)), PROMPT, 8)
+    (ask,) = method.ask()
+    assert (ask.node, ask.n, ask.max_tokens) == (ROOT, 5, 8)
+    method.tell(0, grown(*(child(ROOT, str(i), 0.0, tokens=4, finish="stop") for i in range(5))))
+    (ask,) = method.ask()
+    assert (ask.node, ask.n, ask.attempt) == (ROOT, 2, 1)
+    method.tell(1, grown(child(ROOT, "a", 1.0, tokens=8), child(ROOT, "b", 2.0, tokens=8)))
+    assert method.ask() == []
+    assert (method.result().answer, method.result().why) == ("b", "limits.tokens = 40, 36 taken")
+
+
+def test_best_of_n_without_n_ends_where_nothing_new_comes() -> None:
+    method = build(BestOfNConfig(n=None, limits=Limits(nodes=50)), PROMPT, 8)
+    for number in range(4):
+        assert len(method.ask()) == 1
+        method.tell(number, grown(child(ROOT, "the same", 1.0, tokens=8)))
+    assert method.ask() == []
+    assert method.result().why == "nothing new comes any more"
 
 
 def test_best_of_n_asks_for_as_many_as_its_tokens_allow() -> None:

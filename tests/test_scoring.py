@@ -60,6 +60,15 @@ def test_the_log_ratio_is_its_definition_in_a_batch_and_alone(pair: LogRatio) ->
         assert score.value == score.parts["tuned"] - score.parts["reference"]
 
 
+def test_beta_and_length_normalisation_scale_the_value_and_not_its_parts(pair: LogRatio) -> None:
+    plain = pair.score(CANDIDATES)
+    scaled = LogRatio(WeakSettings(number_format="float32", device="cpu", beta=0.5, per_token=True))
+    for one, other in zip(plain, scaled.score(CANDIDATES), strict=True):
+        assert other.value == pytest.approx(0.5 * one.value / max(one.parts["tokens"], 1), abs=1e-3)
+        assert other.parts == pytest.approx(one.parts, abs=1e-2)
+    assert (pair.scale, scaled.scale) == ("nats", "nats per token")
+
+
 def test_an_answers_token_ratios_sum_to_its_value(pair: LogRatio) -> None:
     values = [score.value for score in pair.score(CANDIDATES)]
     ratios = pair.token_ratios(CANDIDATES)

@@ -191,7 +191,8 @@ async def test_an_expired_lease_can_be_taken(record: Record, worker: Record, dat
 async def test_a_budget_refuses_what_does_not_fit_and_nothing_is_written(record: Record, database: Database) -> None:
     run_id, journal = await begun(record, limits={"tokens": 150})
     await journal.intend(ASK, KEY, {}, Cost(100, None))
-    with pytest.raises(OutOfBudget, match="tokens"):
+    told = r"budget\.tokens = 150: the next request could take 100, with 0 spent and 100 reserved"
+    with pytest.raises(OutOfBudget, match=told):
         await journal.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, None))
     assert record.history(journal.lease.search_id).calls == (KEY,)
     await journal.settle(KEY, REPLY)

@@ -62,7 +62,7 @@ def align(
         prefect, quiet, lambda tally, through: run.align(given, config, record=record, tally=tally, through=through)
     )
     _print_answers(summary, json)
-    _exit_if_failed(summary)
+    exit_if_failed(summary)
 
 
 def resume(
@@ -80,7 +80,7 @@ def resume(
 
     summary = carry_out(prefect, quiet, lambda tally, through: go_on(run, record=record, tally=tally, through=through))
     _print_answers(summary, json)
-    _exit_if_failed(summary)
+    exit_if_failed(summary)
 
 
 def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = False) -> None:
@@ -157,7 +157,7 @@ def _print_answers(summary: Summary, json: bool) -> None:
     print(f"run {summary.run_id} in {summary.record}: {cost(summary.totals)}", file=sys.stderr)
 
 
-def _exit_if_failed(summary: Summary) -> None:
+def exit_if_failed(summary: Summary) -> None:
     if failed := sum(answer.status == "failed" for answer in summary.answers):
         print(f"error: {failed} of {len(summary.answers)} searches brought no answer", file=sys.stderr)
         sys.exit(1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.align import carry_out
+from flows.cli.align import carry_out, exit_if_failed
 from flows.cli.options import Json, Prefect, Quiet, RecordOption, Settings, print_json, print_table
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 def compare(
     recipe: Annotated[
-        str, typer.Argument(help="A built-in recipe's name (comparison, ablation) or a YAML file.")
-    ] = "comparison",
+        str | None,
+        typer.Argument(help="A built-in recipe's name (comparison, ablation) or a YAML file. Default: comparison."),
+    ] = None,
     file: Annotated[
         str, typer.Option("--file", "-f", help="Prompts: a file, or held_out, 100 built-in ones; - is stdin.")
     ] = "held_out",
@@ -31,7 +33,8 @@ def compare(
         str | None, typer.Option("--run", help="Go on with a comparison on record, or show it: its id, or newest.")
     ] = None,
     rows: Annotated[
-        list[Path] | None, typer.Option("--rows", help="Add rows.csv of an earlier comparison; alone: runs nothing.")
+        list[Path] | None,
+        typer.Option("--rows", help="Add rows.csv of an earlier comparison; without RECIPE and --run: runs nothing."),
     ] = None,
     against: Annotated[str, typer.Option("--against", help="The method that gains are over.")] = "base",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for rows.csv and comparison.png.")] = Path(
@@ -53,41 +56,72 @@ def compare(
     aligntree compare --rows docs/results/rows.csv --against beam
     """
     from flows import compare as comparing
-    from flows import run as running
     from flows.bench import open_record
-    from flows.config import load_config
+    from flows.errors import BadConfig
     from flows.plots import draw
-    from flows.prompts import read_prompts
     from flows.tables import lines_table
 
-    earlier = [row for path in rows or () for row in comparing.read_rows(path)]
+    found = [row for path in rows or () for row in comparing.read_rows(path)]
+    begins = run is None and (recipe is not None or not rows)
+    if not begins and (recipe or first or answers or settings):
+        raise BadConfig(
+            "RECIPE, --first, --answers and --set are for a comparison that begins",
+            where="--run" if run else "--rows",
+            mend="Leave them out",
+        )
     summary: Summary | None = None
-    if run is not None:
-        named = None if run == "newest" else run
-        summary = carry_out(
-            prefect, quiet, lambda tally, through: running.resume(named, record=record, tally=tally, through=through)
-        )
-    elif not rows:
-        config = comparing.at_budgets(load_config(recipe, settings or ()), answers or [16])
-        prompts = read_prompts((), file)[:first]
-        summary = carry_out(
-            prefect,
-            quiet,
-            lambda tally, through: running.align(prompts, config, record=record, tally=tally, through=through),
-        )
-    found = earlier
+    if begins:
+        summary = _begin(recipe or "comparison", settings or (), file, first, answers or [16], record, prefect, quiet)
+    elif run is not None:
+        summary = _go_on(None if run == "newest" else run, record, prefect, quiet)
     if summary is not None:
         with open_record(record) as opened:
-            found = [*comparing.rows_of(opened, summary), *earlier]
+            found = [*comparing.rows_of(opened, summary), *found]
     lines = comparing.figures(found, against)
     output.mkdir(parents=True, exist_ok=True)
-    comparing.write_rows(output / "rows.csv", found)
-    draw(lines, found, output / "comparison.png")
+    comparing.write_rows(output / "rows.csv", comparing.distinct(found))
+    draw(lines, comparing.distinct(found), output / "comparison.png")
     if json:
         from dataclasses import asdict
 
         print_json([asdict(line) for line in lines])
-        return
-    print_table(lines_table(lines, against))
-    told = f"run {summary.run_id} in {summary.record}; " if summary else ""
-    print(f"{told}{len(found)} rows and a picture in {output}")
+    else:
+        print_table(lines_table(lines, against))
+        told = f"run {summary.run_id} in {summary.record}; " if summary else ""
+        print(f"{told}{len(comparing.distinct(found))} rows and a picture in {output}")
+    if summary is not None:
+        exit_if_failed(summary)
+
+
+def _begin(
+    recipe: str,
+    settings: Sequence[str],
+    file: str,
+    first: int | None,
+    answers: Sequence[int],
+    record: str | None,
+    prefect: bool | None,
+    quiet: bool,
+) -> Summary:
+    from flows import compare, run
+    from flows.config import load_config
+    from flows.prompts import read_prompts
+
+    config = compare.at_budgets(load_config(recipe, settings), answers)
+    prompts = read_prompts((), file)[:first]
+    return carry_out(
+        prefect, quiet, lambda tally, through: run.align(prompts, config, record=record, tally=tally, through=through)
+    )
+
+
+def _go_on(wanted: str | None, record: str | None, prefect: bool | None, quiet: bool) -> Summary:
+    from flows import compare, run
+    from flows.bench import open_record
+
+    with open_record(record) as opened:
+        row = opened.run(wanted)
+        for search in opened.searches(row.id):  # before it is paid for
+            compare.budget_of(search.method, row.id)
+    return carry_out(
+        prefect, quiet, lambda tally, through: run.resume(row.id, record=record, tally=tally, through=through)
+    )

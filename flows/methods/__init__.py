@@ -9,7 +9,8 @@ from pydantic import Field
 
 from flows.methods.aligntree import AlignTree, AlignTreeConfig
 from flows.methods.base import Child, Estimate, Failed, Grown, Method, Outcome, Result, Sample
-from flows.methods.beam import BaseConfig, Beam, BeamConfig, BestOfNConfig
+from flows.methods.beam import Beam, BeamConfig
+from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig
 from flows.methods.children import Chunk, chunks
 from flows.methods.limits import Limits
 from flows.methods.tree import Node, Tree, child_id, cut_at_stop, root_id
@@ -20,7 +21,6 @@ __all__ = [
     "AlignTree",
     "AlignTreeConfig",
     "BaseConfig",
-    "Beam",
     "BeamConfig",
     "BestOfNConfig",
     "Child",
@@ -37,6 +37,7 @@ __all__ = [
     "Sample",
     "Tree",
     "build",
+    "called",
     "child_id",
     "chunks",
     "cut_at_stop",
@@ -53,15 +54,26 @@ def build(config: MethodConfig, prompt: str, max_tokens: int, stop: Sequence[str
     tree = Tree(prompt, max_tokens, stop)
     match config:
         case BaseConfig():
-            return Beam.best_of_n(1, config.limits, tree, choices)
+            return BestOfN(1, config.limits, tree, choices)
         case BestOfNConfig():
-            return Beam.best_of_n(config.n, config.limits, tree, choices)
+            return BestOfN(config.n, config.limits, tree, choices)
         case BeamConfig():
             return Beam(config, tree, choices)
         case AlignTreeConfig():
             return AlignTree(config, tree, choices)
 
 
+def called(config: MethodConfig) -> str:
+    """What tables and the record call a method."""
+    return config.label or config.name
+
+
 def version(config: MethodConfig) -> int:
     """The version of the method's behaviour; a search on record is gone on with by the same version only."""
-    return AlignTree.VERSION if isinstance(config, AlignTreeConfig) else Beam.VERSION
+    match config:
+        case AlignTreeConfig():
+            return AlignTree.VERSION
+        case BeamConfig():
+            return Beam.VERSION
+        case _:
+            return BestOfN.VERSION

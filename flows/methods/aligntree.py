@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flows.methods.base import Child, Failed, Grown, MethodSettings, Unit
+from flows.methods.base import Failed, Grown, MethodSettings, Unit
 from flows.methods.limits import Limits
+from flows.methods.ranking import Ranking
 from flows.methods.rules import BACKUPS, RULES
 from flows.methods.tree import Node, Tree
 from flows.methods.tree_search import Growth, TreeSearch
@@ -46,6 +46,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "chunk_tokens": 4,
         "complete_children": "paper",
         "entropy": "warped",
+        "rerank_parents": 10,
         "top_up": True,
         "widening": None,
     },
@@ -80,7 +81,9 @@ class AlignTreeConfig(MethodSettings):
     widening: Widening | None = Field(Widening(), description="Growing nodes again; none: each is grown once.")
     min_max: bool = Field(False, description="Scale returns to 0..1 over the tree, so that c suits any weak pair.")
     depth_fair: bool = Field(False, description="Returns are values minus the mean at their level, as known then.")
-    rerank_parents: int = Field(10, ge=1, description="M: parents whose complete children are re-ranked at the end.")
+    rerank_parents: int | None = Field(
+        None, ge=1, description="M: parents whose complete children are re-ranked at the end; none: all."
+    )
     in_flight: int = Field(1, ge=1, description="Asks under way at once within one search; 1 is the sequential search.")
 
     @model_validator(mode="before")
@@ -106,6 +109,7 @@ class AlignTree(TreeSearch):
         self._rule, self._backup, self._widening = RULES[config.rule], BACKUPS[config.backup], config.widening
         self._expansions = 0
         self._top_ups: list[Growth] = []
+        self._rankings: dict[str, Ranking] = {}  # of wide nodes' children
         self._levels: dict[int, tuple[int, float]] = {}  # nodes at each level, and the sum of their values
         self._lowest, self._highest = float("inf"), float("-inf")
 
@@ -119,8 +123,8 @@ class AlignTree(TreeSearch):
             leaf = root  # all else is complete
         else:
             if not self._asked:  # else an outcome may open something yet
-                unspent = self._meter.unspent()
-                self._why = "exhausted: nothing is left to grow" + (f" ({unspent})" if unspent else "")
+                taken = self._meter.summary()
+                self._why = "exhausted: nothing is left to grow" + (f" ({taken})" if taken else "")
             return None
         config = self._config
         tokens = min(config.chunk_tokens, self.tree.max_tokens - leaf.depth)
@@ -128,23 +132,43 @@ class AlignTree(TreeSearch):
 
     def _select(self) -> Node:
         """Follow the highest score down to an open node that has no children, or is to be widened."""
-        node, rule = self.tree.root, self._rule
-        c, w = self._config.exploration, self._config.entropy_weight
+        node, c, w = self.tree.root, self._config.exploration, self._config.entropy_weight
         unit = 1.0  # of returns; where they begin moves all scores alike
         if self._config.min_max:
             unit = 1 / (self._highest - self._lowest) if self._highest > self._lowest else 0.0
         while node.children:
-            bonus = rule(node, c, w)
-            best, highest = node, float("-inf")
-            for child in node.children if len(node.children) < _WIDE else chain(_front(node), node.tried):
-                if child.open:
-                    score = child.best * unit + bonus(child.prior, child.visits)
-                    if score > highest or (score == highest and child.id < best.id):
-                        best, highest = child, score
-            if self._can_widen(node) and node.best * unit + bonus(node.prior_below, node.attempts) > highest:
-                return node
+            bonus = self._rule(node.visits, node.entropy, c, w)
+            best, highest = None, float("-inf")
+            if len(node.children) < _WIDE:
+                for child in node.children:
+                    if child.open:
+                        score = child.best * unit + bonus(child.prior, child.visits)
+                        if best is None or score > highest or (score == highest and child.id < best.id):
+                            best, highest = child, score
+            else:
+                best, highest = self._ranking(node, unit).best(bonus, self.tree.nodes)
+            if self._can_widen(node):
+                prior = node.prior_below / len(node.children)
+                if node.best * unit + bonus(prior, node.attempts) > highest:
+                    return node
+            if best is None:  # pragma: no cover
+                raise AssertionError("an open node has an open child, or can be widened")
             node = best
         return node
+
+    def _ranking(self, node: Node, unit: float) -> Ranking:
+        """As it is, or made anew: seldom enough to cost little, often enough that its bounds are tight."""
+        found = self._rankings.get(node.id)
+        if found is None or node.visits > found.until or found.unit != unit or found.entropy != node.entropy:
+            until = node.visits + len(node.children)
+            most = self._rule(until, node.entropy, self._config.exploration, self._config.entropy_weight)
+            found = self._rankings[node.id] = Ranking(until, unit, node.entropy, most, node.children)
+        return found
+
+    def _rank(self, node: Node) -> None:
+        """Its score may have risen."""
+        if node.parent is not None and node.open and (ranking := self._rankings.get(node.parent.id)):
+            ranking.push(node)
 
     def _can_widen(self, node: Node) -> bool:
         wide = self._widening
@@ -159,10 +183,6 @@ class AlignTree(TreeSearch):
             self._expansions += 1
             for node in growth.node.path():
                 node.visits += 1
-            parent = growth.node.parent
-            if parent is not None and growth.node.attempts == 1:
-                parent.tried.append(growth.node)
-                parent.front = None
         self._reopen(growth.node)
 
     def _reopen(self, node: Node) -> None:
@@ -176,36 +196,32 @@ class AlignTree(TreeSearch):
                 step.open = is_open
                 if step.parent is not None:
                     step.parent.open_children += 1 if is_open else -1
+                    self._rank(step)
 
     def _failed(self, growth: Growth, outcome: Failed) -> None:
         super()._failed(growth, outcome)
         if not growth.extra:
             for node in growth.node.path():
                 node.visits -= 1
+                self._rank(node)
         self._back_up(growth.node)
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
-        node, tree = growth.node, self.tree
+        node = growth.node
         warped = outcome.entropy.warped if self._config.entropy == "warped" else None
         node.entropy = outcome.entropy.value if warped is None else warped
-        new = [self._child(node, told) for told in outcome.children if told.id not in tree.nodes]
+        new = self._add(node, outcome.children)
         for child in new:
-            tree.add(node, child)
+            child.visits = 1
             node.open_children += child.open
-            node.prior_below += (child.prior - node.prior_below) / len(node.children)
-        node.front = None
+            node.prior_below += child.prior
         self._weigh(new)
-        node.barren = not new
+        for child in new:
+            self._rank(child)
         missing = growth.n - len(outcome.children)
         if self._config.top_up and node.attempts == 1 and missing > 0 and not growth.extra:
             self._top_ups.append(Growth(node, missing, growth.max_tokens, growth.iteration, growth.unit, extra=True))
         self._back_up(node)
-
-    def _child(self, parent: Node, told: Child) -> Node:
-        return Node(
-            told.id, parent, told.text, told.finish, parent.depth + told.tokens, told.value, told.prior.value,
-            told.parts, visits=1,
-        )  # fmt: skip
 
     def _weigh(self, new: Sequence[Node]) -> None:
         """The return that nodes begin with: their value, or how far it is above the mean of their level so far."""
@@ -228,6 +244,7 @@ class AlignTree(TreeSearch):
             step.best = self._backup(returns) if returns else step.worth
             if step.best == before and step is not node:
                 break
+            self._rank(step)
         self._reopen(node)
 
     def _pool(self) -> Sequence[Node]:
@@ -237,18 +254,5 @@ class AlignTree(TreeSearch):
         return [node for node in self.tree.complete if node.parent in highest]
 
 
-_WIDE = 8
-"""Children from which on it pays to know the front."""
-
-
-def _front(node: Node) -> list[Node]:
-    """Open children not tried yet, without those that another beats in return and prior: all have one visit, so
-    no rule prefers these. A wide node is not gone through whole at each selection.
-    """
-    if node.front is None:
-        node.front = []
-        untried = (child for child in node.children if child.open and not child.attempts)
-        for child in sorted(untried, key=lambda c: (-c.best, -c.prior, c.id)):
-            if not node.front or child.prior > node.front[-1].prior:
-                node.front.append(child)
-    return node.front
+_WIDE = 16
+"""Children from which on it pays to rank them."""

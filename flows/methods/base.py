@@ -31,11 +31,6 @@ class MethodSettings(BaseModel):
     )
     limits: Limits = Field(default_factory=Limits, description="Where each search ends at the latest.")
 
-    @property
-    def called(self) -> str:
-        name: str = getattr(self, "name")  # noqa: B009
-        return self.label or name
-
 
 @dataclass(frozen=True)
 class Sample:

@@ -1,8 +1,8 @@
-"""Chunk-level beam search (Weak-to-Strong Search, arXiv 2405.19262), with best-of-N and plain sampling as its cases.
+"""Chunk-level beam search (Weak-to-Strong Search, arXiv 2405.19262).
 
 CBS(W, K, L): from each of W kept hypotheses sample K chunks of L tokens, score all prefixes, keep the W best, until
-all kept are complete. Best-of-N is CBS(1, N, whole answer); base is CBS(1, 1, whole answer). A finished hypothesis
-takes one slot and is never multiplied (the authors' code samples it K times over).
+all kept are complete. A finished hypothesis takes one slot and is never multiplied (the authors' code samples it
+K times over).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Literal
 from pydantic import Field
 
 from flows.methods.base import Failed, Grown, MethodSettings, Unit
-from flows.methods.limits import Limits
 from flows.methods.tree import Node, Tree
 from flows.methods.tree_search import Growth, TreeSearch, rank
 
@@ -27,19 +26,6 @@ class BeamConfig(MethodSettings):
     chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
     chunk_tokens: int = Field(5, ge=1, description="L: strong tokens in a chunk, at most.")
     in_flight: int = Field(4, ge=1, description="Asks under way at once within one search.")
-
-
-class BestOfNConfig(MethodSettings):
-    """N whole answers, the best by value."""
-
-    name: Literal["best_of_n"] = "best_of_n"
-    n: int = Field(16, ge=1, description="N: whole answers sampled.")
-
-
-class BaseConfig(MethodSettings):
-    """One whole answer, as the strong model gives it."""
-
-    name: Literal["base"] = "base"
 
 
 class Beam(TreeSearch):
@@ -57,11 +43,6 @@ class Beam(TreeSearch):
         self._failure = ""
         self._plan_round()
 
-    @classmethod
-    def best_of_n(cls, n: int, limits: Limits, tree: Tree, choices: int = 1) -> Beam:
-        config = BeamConfig(width=1, children=n, chunk_tokens=tree.max_tokens, in_flight=1, limits=limits)
-        return cls(config, tree, choices)
-
     def _next(self) -> Growth | None:
         if not self._waiting and not self._asked:
             self._select()
@@ -72,14 +53,7 @@ class Beam(TreeSearch):
             self._waiting.pop(0)
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
-        parent = growth.node
-        for told in outcome.children:
-            depth = parent.depth + told.tokens
-            child = Node(
-                told.id, parent, told.text, told.finish, depth, told.value, told.prior.value, told.parts
-            )  # fmt: skip
-            self.tree.add(parent, child)
-            self._children.append(child)
+        self._children += self._add(growth.node, outcome.children)
 
     def _failed(self, growth: Growth, outcome: Failed) -> None:
         super()._failed(growth, outcome)

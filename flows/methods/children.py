@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flows.methods.base import Estimate, Sample
+from flows.methods.base import Estimate, Sample, Unit
 from flows.methods.ladder import entropy, prior
 from flows.methods.tree import child_id, cut_at_stop
-from providers import Continuation
+from providers import Continuation, Finish
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Chunks:
-    """The distinct chunks, in the order of their first appearance; the grown node's entropy; `tokens` generated."""
+    """The distinct chunks, in the order of their first appearance, and the grown node's entropy."""
 
     chunks: tuple[Chunk, ...]
     entropy: Estimate
-    tokens: int
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ def chunks(
         )
         for node, equal in merged.items()
     )
-    generated = sum(_tokens(continuation, ask.max_tokens) for continuation in continuations)
-    return Chunks(found, entropy(continuations, vocabulary, temperature), generated)
+    return Chunks(found, entropy(continuations, vocabulary, temperature))
 
 
 def _is_cut(continuation: Continuation) -> bool:
@@ -102,31 +100,32 @@ def _end_of_stop(answer: str, text: str, stop: Sequence[str]) -> int:
     return len(kept) + found - len(tail)
 
 
-_ENDS: Mapping[str, re.Pattern[str]] = {
-    # White space after a sentence begins the next chunk, where tokenisers put it; a line's end ends its chunk.
-    "sentence": re.compile(r"\S.*?[.!?]+[\"')\]\u201d\u2019]*(?=\s)|[\u3002\uff01\uff1f]", re.DOTALL),
-    "line": re.compile(r"\S[^\n]*\n+"),
-}
+# White space after a sentence begins the next chunk, where tokenisers put it; a line's end ends its chunk. Both
+# patterns look at a character once or twice: models do write thousands of dots.
+_SENTENCE_END = re.compile(r"(?<![.!?])[.!?]+[\"')\]\u201d\u2019]*(?=\s)|[\u3002\uff01\uff1f]")
+_LINE = re.compile(r"\s*\S[^\n]*\n+")
 
 
-def _end_of_unit(text: str, unit: str) -> int | None:
+def _end_of_unit(text: str, unit: Unit) -> int | None:
     """Where the first sentence or line in the text ends; None where it is not over, or nothing comes after it."""
-    found = _ENDS[unit].search(text) if unit in _ENDS else None
+    if unit == "tokens":
+        return None
+    found = _SENTENCE_END.search(text) if unit == "sentence" else _LINE.match(text)
     return found.end() if found and found.end() < len(text) else None
 
 
-def _cut(continuation: Continuation, end: int, finish: str, asked: int) -> _Kept:
+def _cut(continuation: Continuation, end: int, finish: Finish, asked: int) -> _Kept:
     """The text up to `end`, with the tokens that it is made of: a token that reaches beyond counts."""
     whole = _tokens(continuation, asked)
     text = continuation.text[:end]
     if continuation.tokens is None:
-        cut = Continuation(text, finish, None)  # type: ignore[arg-type]
+        cut = Continuation(text, finish, None)
         return _Kept(cut, min(whole, math.ceil(whole * end / len(continuation.text))))
     count, length = 0, 0
     while length < end and count < len(continuation.tokens):
         length += len(continuation.tokens[count].text)
         count += 1
-    return _Kept(Continuation(text, finish, continuation.tokens[:count]), count)  # type: ignore[arg-type]
+    return _Kept(Continuation(text, finish, continuation.tokens[:count]), count)
 
 
 def _tokens(continuation: Continuation, asked: int) -> int:

@@ -16,11 +16,13 @@ class Limits(BaseModel):
     iterations: int | None = Field(
         None, ge=1, description="Expansions (aligntree) or rounds (beam); a call that finishes an answer is none."
     )
-    tokens: int | None = Field(None, ge=1, description="Strong tokens generated.")
+    tokens: int | None = Field(None, ge=1, description="Strong tokens generated, as the server counts them.")
     nodes: int | None = Field(None, ge=1, description="Nodes of the tree, the root not counted.")
     calls: int | None = Field(None, ge=1, description="HTTP requests, those tried again included.")
     seconds: float | None = Field(
-        None, gt=0, description="Seconds at work, over all resumes; what is under way then is waited for."
+        None,
+        gt=0,
+        description="Seconds at work, over all resumes, as of the last outcome; what is under way is waited for.",
     )
     patience: int | None = Field(
         None, ge=1, description="Iterations without a better whole answer, counted from the first whole answer on."
@@ -58,7 +60,8 @@ class Meter:
         self.taken = self.reserved = NOTHING
         self.why = ""
         self._choices = choices
-        self._iteration = self._improved = 0
+        self._iterations = 0  # told, in part at least
+        self._improved: int | None = None  # iteration of the best whole answer
 
     def cost(self, n: int, max_tokens: int) -> Cost:
         """Of `n` choices of at most `max_tokens` tokens each, at most."""
@@ -69,7 +72,7 @@ class Meter:
         limits, used = self.limits, self.taken + self.reserved + reserve
         if limits.iterations is not None and iteration >= limits.iterations:
             return self._none("iterations", limits.iterations)
-        if limits.patience is not None and self._iteration - self._improved >= limits.patience:
+        if limits.patience is not None and self._improved is not None and iteration - self._improved > limits.patience:
             return self._none("patience", limits.patience)
         if limits.tokens is not None:
             n = min(n, (limits.tokens - used.tokens) // max_tokens)
@@ -96,16 +99,16 @@ class Meter:
         return 0
 
     def told(self, iteration: int, worst: Cost, took: Cost, *, better: bool) -> None:
-        """An ask's reservation becomes what it took. `better`: than any whole answer before, or there is none yet."""
+        """An ask's reservation becomes what it took. `better`: it brought the best whole answer so far."""
         self.reserved, self.taken = self.reserved - worst, self.taken + took
-        self._iteration = max(self._iteration, iteration)
+        self._iterations = max(self._iterations, iteration + 1)
         if better:
-            self._improved = self._iteration
+            self._improved = iteration
 
-    def unspent(self) -> str:
-        """What a search that ends early leaves, of the limits there are."""
+    def summary(self) -> str:
+        """What was taken, of the limits there are."""
         limits = (
-            ("iterations", self.limits.iterations, self._iteration + 1),
+            ("iterations", self.limits.iterations, self._iterations),
             ("tokens", self.limits.tokens, self.taken.tokens),
             ("nodes", self.limits.nodes, self.taken.nodes),
             ("calls", self.limits.calls, self.taken.calls),

@@ -6,30 +6,31 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
-from flows.methods.tree import Node
-
 Bonus = Callable[[float, int], float]
 """What exploration adds to a child's return, by its prior and visits."""
 
-Rule = Callable[[Node, float, float], Bonus]
-"""The bonus of a node's children, by the node, c (exploration) and w (entropy weight)."""
+Rule = Callable[[int, float, float, float], Bonus]
+"""The bonus of a node's children, by its visits and entropy (bits), c (exploration) and w (entropy weight).
+
+It rises with the node's visits, and falls with the child's.
+"""
 
 
-def ea_puct(parent: Node, exploration: float, entropy_weight: float) -> Bonus:
+def ea_puct(visits: int, entropy: float, exploration: float, entropy_weight: float) -> Bonus:
     """c P(s) sqrt(N(parent)) / (1 + N(s)) (1 + w H(parent)): W2S-AlignTree (arXiv 2511.11518), EA-PUCT."""
-    scale = exploration * math.sqrt(parent.visits) * (1 + entropy_weight * parent.entropy)
-    return lambda prior, visits: scale * prior / (1 + visits)
+    scale = exploration * math.sqrt(visits) * (1 + entropy_weight * entropy)
+    return lambda prior, below: scale * prior / (1 + below)
 
 
-def puct(parent: Node, exploration: float, entropy_weight: float) -> Bonus:
+def puct(visits: int, entropy: float, exploration: float, entropy_weight: float) -> Bonus:
     """c P(s) sqrt(N(parent)) / (1 + N(s)): EA-PUCT without entropy."""
-    return ea_puct(parent, exploration, 0.0)
+    return ea_puct(visits, entropy, exploration, 0.0)
 
 
-def uct(parent: Node, exploration: float, entropy_weight: float) -> Bonus:
+def uct(visits: int, entropy: float, exploration: float, entropy_weight: float) -> Bonus:
     """c sqrt(ln N(parent) / N(s)): no prior, no entropy (UCB1 on trees)."""
-    log = math.log(max(parent.visits, 1))
-    return lambda prior, visits: exploration * math.sqrt(log / visits)
+    log = math.log(max(visits, 1))
+    return lambda prior, below: exploration * math.sqrt(log / below)
 
 
 RULES: Mapping[str, Rule] = {"ea_puct": ea_puct, "puct": puct, "uct": uct}

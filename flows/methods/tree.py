@@ -54,17 +54,17 @@ class Node:
     children: list[Node] = field(default_factory=list)
     busy: bool = False
     """Being grown."""
+    fruitless: int = 0
+    """Asks in a row that brought nothing new."""
     barren: bool = False
-    """Growing it failed, or brought nothing new: not tried again."""
+    """Growing it failed, or brought nothing new time and again: not tried again."""
     open: bool = True
     """Something at or below it can be grown now."""
     open_children: int = 0
     prior_below: float = 0.0
-    """Mean prior of its children."""
-    tried: list[Node] = field(default_factory=list)
-    """Children that were asked to be grown."""
-    front: list[Node] | None = None
-    """Of the open children not tried yet, those that a rule may prefer to all others; none: to be found anew."""
+    """Sum of its children's priors."""
+    bound: float = float("-inf")
+    """What its score does not exceed, where its parent's children are ranked."""
 
     def path(self) -> Iterator[Node]:
         """From this node up to the root."""

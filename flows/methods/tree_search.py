@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flows.methods.base import Failed, Grown, Outcome, Result, Sample, Unit
+from flows.methods.base import Child, Failed, Grown, Outcome, Result, Sample, Unit
 from flows.methods.limits import NOTHING, Cost, Limits, Meter
 from flows.methods.tree import Node, Tree
 
@@ -41,7 +41,7 @@ class TreeSearch(ABC):
 
     @abstractmethod
     def _next(self) -> Growth | None:
-        """What to grow next, without doing anything yet; None: wait for what is under way, or `_why` is set."""
+        """What to grow next, the same until it is begun; None: wait for what is under way, or `_why` is set."""
 
     @abstractmethod
     def _grown(self, growth: Growth, outcome: Grown) -> None:
@@ -84,6 +84,19 @@ class TreeSearch(ABC):
             self._why = self._meter.why
         return self._finish() if self._why and not self._asked else None
 
+    def _add(self, parent: Node, children: Sequence[Child]) -> list[Node]:
+        """The nodes that are new to the tree. Where none is, time and again, the parent is not grown any more."""
+        new = []
+        for told in children:
+            if told.id not in self.tree.nodes:
+                depth = parent.depth + told.tokens
+                node = Node(told.id, parent, told.text, told.finish, depth, told.value, told.prior.value, told.parts)
+                self.tree.add(parent, node)
+                new.append(node)
+        parent.fruitless = 0 if new else parent.fruitless + 1
+        parent.barren = parent.fruitless >= _FRUITLESS
+        return new
+
     def _reserve(self, growth: Growth) -> Cost:
         tree = self.tree
         if tree.complete or (growth.unit == "tokens" and growth.node.depth + growth.max_tokens >= tree.max_tokens):
@@ -112,7 +125,9 @@ class TreeSearch(ABC):
         return ask
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        growth = self._asked.pop(number)
+        growth = self._asked.pop(number, None)
+        if growth is None:  # told already
+            return
         growth.node.busy = False
         before, count = self.tree.best, len(self.tree.nodes)
         if isinstance(outcome, Failed):
@@ -123,10 +138,10 @@ class TreeSearch(ABC):
             self._grown(growth, outcome)
         took = Cost(outcome.tokens, len(self.tree.nodes) - count, outcome.calls)
         worst = self._meter.cost(growth.n, growth.max_tokens)
-        self._meter.told(growth.iteration, worst, took, better=before is None or before != self.tree.best)
+        self._meter.told(growth.iteration, worst, took, better=before != self.tree.best)
 
     def stop(self, reason: str, *, finish: bool = False) -> None:
-        self._why = reason
+        self._why = self._why or reason
         self._may_finish = self._may_finish and finish
 
     def result(self) -> Result:
@@ -136,6 +151,10 @@ class TreeSearch(ABC):
             return Result(None, "", None, False, self._why)
         best = min(pool, key=rank)
         return Result(best.id, self.tree.answer(best), best.value, best.complete, self._why)
+
+
+_FRUITLESS = 3
+"""Asks in a row that bring nothing new, after which a node is not grown again."""
 
 
 def rank(node: Node) -> tuple[float, str]:
