@@ -55,14 +55,13 @@ class Bench:
     async def begin(self, prompts: Sequence[str]) -> str:
         """Put a run on record: each prompt becomes a search for each method and seed. Returns the run's id."""
         budget = self.config.budget
-        nano = int(budget.usd * 1_000_000_000) if budget.usd is not None else None
         new = NewRun(
             name=self.config.name,
             config=self.config.model_dump(mode="json"),
             versions=_versions(),
             prices=self.models.strong.price.to_json() if self.models.strong.price else {},
             finding=self.finding,
-            limits={"nano_usd": nano, "requests": budget.requests, "tokens": budget.tokens},
+            limits={"run": budget.limits(), "day": budget.day.limits(), "all": budget.all.limits()},
             searches=new_searches(self.config, prompts),
         )
         return await self.record.begin_run(new)
@@ -145,10 +144,10 @@ async def _models(
     strong = await asyncio.to_thread(open_strong_model, config.strong)
     thread = ThreadPoolExecutor(1, thread_name_prefix="scorer")
     try:
-        if config.budget.usd is not None and strong.price is None:
+        if config.budget.in_usd and strong.price is None:
             raise BadConfig(
-                f"budget.usd = {config.budget.usd}, but the price of {config.strong.model} is not known",
-                where="budget",
+                f"is set, but the price of {config.strong.model} is not known",
+                where=config.budget.in_usd,
                 mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
             )
         finding = known or {"strong": asdict(await strong.probe()), "weak": _told(scorer), "entropy": "bits"}

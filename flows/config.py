@@ -42,14 +42,33 @@ class Sampling(_Settings):
     )
 
 
-class Budget(_Settings):
-    """Limits of a run, checked before each request against its worst case; none: no limit."""
+class Amounts(_Settings):
+    """The most that may be spent; none: no limit."""
 
     requests: int | None = Field(None, ge=1, lt=2**63, description="HTTP requests to the strong model.")
     tokens: int | None = Field(None, ge=1, lt=2**63, description="Strong tokens, input and output.")
     usd: Decimal | None = Field(
         None, gt=0, le=1_000_000_000, description="US dollars; refused where the model's price is unknown."
     )
+
+    def limits(self) -> dict[str, int]:
+        """As the record counts: by unit, dollars in nano-dollars."""
+        nano = int(self.usd * 1_000_000_000) if self.usd is not None else None
+        found = {"requests": self.requests, "tokens": self.tokens, "nano_usd": nano}
+        return {unit: limit for unit, limit in found.items() if limit is not None}
+
+
+class Budget(Amounts):
+    """Limits of a run, checked before each request against its worst case."""
+
+    day: Amounts = Field(default_factory=Amounts, description="Limits of a day (UTC), all runs of the record together.")
+    all: Amounts = Field(default_factory=Amounts, description="Limits of the whole record, since it was begun.")
+
+    @property
+    def in_usd(self) -> str | None:
+        """The name of a limit in dollars, which needs a known price; none: there is no such limit."""
+        told = {"budget.usd": self.usd, "budget.day.usd": self.day.usd, "budget.all.usd": self.all.usd}
+        return next((name for name, limit in told.items() if limit is not None), None)
 
 
 class RunConfig(_Settings):

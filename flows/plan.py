@@ -34,9 +34,9 @@ def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
     for prompt in prompts:
         occurrence = seen[prompt] = seen.get(prompt, -1) + 1
         for method in config.methods:
-            shape = fingerprint(_shape(config, method))
+            shape = fingerprint(shape_of(config, method))
             for seed in config.seeds:
-                key = fingerprint([prompt, occurrence, shape, seed])
+                key = search_key(prompt, occurrence, shape, seed)
                 settings = method.model_dump(mode="json")
                 searches.append(
                     NewSearch(key, prompt, occurrence, called(method), version(method), settings, shape, seed)
@@ -44,7 +44,12 @@ def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
     return searches
 
 
-def _shape(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
+def search_key(prompt: str, occurrence: int, shape: str, seed: int) -> str:
+    """The identity of a search; `shape` is the hash of all that shapes its tree."""
+    return fingerprint([prompt, occurrence, shape, seed])
+
+
+def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
     """All that shapes a tree, and nothing that only decides where and how fast it grows."""
     return {
         "method": method.model_dump(mode="json", exclude={"label", "preset"}),

@@ -9,12 +9,16 @@ from store.chain import fingerprint
 from store.errors import LeaseLost, NotOnRecord, OutOfBudget, RecordFailed, RecordUnusable, StoreError
 
 if TYPE_CHECKING:
+    from store.audit import Chains, Fault
     from store.budget import Cost
     from store.history import History
     from store.journal import AskRow, CallKey, Journal, NodeRow, ReplyRow, ScoreRow, TellRow
     from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchCost, SearchRow, Totals
+    from store.upgrade import Upgrade, upgrade_record
 
 _LAZY = {
+    **dict.fromkeys(("Chains", "Fault"), "audit"),
+    **dict.fromkeys(("Upgrade", "upgrade_record"), "upgrade"),
     "Cost": "budget",
     "History": "history",
     **dict.fromkeys(("AskRow", "CallKey", "Journal", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "journal"),
@@ -27,7 +31,9 @@ __all__ = [
     "ENDED",
     "AskRow",
     "CallKey",
+    "Chains",
     "Cost",
+    "Fault",
     "History",
     "Journal",
     "LeaseLost",
@@ -47,7 +53,9 @@ __all__ = [
     "StoreError",
     "TellRow",
     "Totals",
+    "Upgrade",
     "fingerprint",
+    "upgrade_record",
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -26,6 +26,11 @@ def link(before: str, table: str, row: Mapping[str, Any]) -> str:
     """The hash of an immutable row: over the hash before it, its table and its columns but `hash` itself."""
     content = {name: value for name, value in row.items() if name != "hash"}
     return fingerprint([before, table, content])
+
+
+def run_hash(row: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """The hash of a run's immutable columns and of the searches that it began with, in order: their `keys`."""
+    return link("", "runs", {name: value for name, value in row.items() if name != "heads"} | {"searches": list(keys)})
 
 
 def _plain(value: Any) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Generic, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -27,7 +30,39 @@ VERSION_TABLE = "aligntree_version"
 
 T = TypeVar("T")
 _READ = "aligntree_read"
+_TOGETHER = 64
+"""Transactions in one commit, at most."""
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    result: Any
+    error: BaseException | None = None
+
+
+class _Job(Generic[T]):
+    """Work for the writing thread, and the future that awaits what it brings."""
+
+    def __init__(self, work: Callable[[Connection], T]) -> None:
+        self.work = work
+        self.future: Future[T] = Future()
+
+    def attempt(self, connection: Connection) -> _Outcome:
+        """Within a transaction that others share. Raises DBAPIError alone, which spoils it for all."""
+        try:
+            with connection.begin_nested():
+                return _Outcome(self.work(connection))
+        except DBAPIError:
+            raise
+        except Exception as error:
+            return _Outcome(None, error)
+
+    def end(self, outcome: _Outcome) -> None:
+        if outcome.error is not None:
+            self.future.set_exception(outcome.error)
+        else:
+            self.future.set_result(outcome.result)
 
 
 class Database:
@@ -40,17 +75,15 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self._engine = _engine(url)
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="record")
+        self._waiting: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._writer = Thread(target=self._write, name="record", daemon=True)
+        self._writer.start()
 
     @classmethod
     def open(cls, url: URL, *, create: bool = False) -> Database:
         """Open a record of this version; `create` makes the schema where there is none. Raises RecordUnusable."""
-        if url.get_backend_name() == "sqlite" and not create and not Path(url.database or "").is_file():
-            raise RecordUnusable(
-                "no such record",
-                where=f"record {shown(url)}",
-                mend="Name another with --record, or start a run with align",
-            )
+        if not create:
+            _check_file(url)
         database = cls(url)
         try:
             database._check_version(create)
@@ -67,36 +100,66 @@ class Database:
         return database
 
     def _check_version(self, create: bool) -> None:
-        config = _alembic()
-        scripts = ScriptDirectory.from_config(config)
-        known, head = {s.revision for s in scripts.walk_revisions()}, scripts.get_current_head()
-        where = f"record {shown(self.url)}"
         with self._engine.begin() as connection:
             if connection.dialect.name == "postgresql":  # SQLite has begun with its write lock
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
-            found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-            ours = set(metadata.tables) & set(inspect(connection).get_table_names())
-            if found is None and (ours or not create):
-                mend = "Name another database with --record"
-                raise RecordUnusable("holds no record of aligntree", where=where, mend=mend)
-            if found is None:
+            if create and not set(metadata.tables) & set(inspect(connection).get_table_names()):
+                config = alembic()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-            elif found not in known:
+            found, head = revision(connection, self.url)
+            if found != head:
                 raise RecordUnusable(
-                    f"its schema {found!r} is newer than this version's {head!r}",
-                    where=where,
-                    mend="Upgrade aligntree: pip install --upgrade aligntree",
+                    f"its schema {found!r} is older than this version's {head!r}",
+                    where=f"record {shown(self.url)}",
+                    mend="Upgrade it: aligntree upgrade --record RECORD",
                 )
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction on the writing thread; what it raises rolls back."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self.transact_now, work)
+        """Run `work` in a transaction on the writing thread; what it raises rolls back, and what others wrote does not.
+
+        What waits while a commit is under way is committed together. `work` may be run again where that failed.
+        """
+        return await asyncio.wrap_future(self.submit(work))
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        """The same for callers outside an event loop."""
+        job = _Job(work)
+        self._waiting.put(job)
+        return job.future
 
     def transact_now(self, work: Callable[[Connection], T]) -> T:
         """The same on the calling thread."""
         with self._failures_told(), self._engine.begin() as connection:
             return work(connection)
+
+    def _write(self) -> None:
+        closing = False
+        while not closing:
+            jobs = [self._waiting.get()]
+            while not self._waiting.empty() and len(jobs) < _TOGETHER:
+                jobs.append(self._waiting.get())
+            closing = None in jobs
+            self._commit([job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()])
+
+    def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
+        """All in one transaction, each behind a savepoint; one by one where the database refuses that."""
+        if len(jobs) > 1:
+            try:
+                with self._engine.begin() as connection:
+                    outcomes = [job.attempt(connection) for job in jobs]
+            except DBAPIError:
+                pass
+            else:
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    job.end(outcome)
+                return
+        for job in jobs:
+            try:
+                outcome = _Outcome(self.transact_now(job.work))
+            except BaseException as error:
+                outcome = _Outcome(None, error)
+            job.end(outcome)
 
     @contextmanager
     def _failures_told(self) -> Iterator[None]:
@@ -117,15 +180,55 @@ class Database:
             return work(connection)
 
     def close(self) -> None:
-        self._writer.shutdown()
+        """What waits is written first."""
+        self._waiting.put(None)
+        self._writer.join()
         self._engine.dispose()
 
 
-def _engine(url: URL) -> Engine:
+def revision(connection: Connection, url: URL) -> tuple[str, str]:
+    """A record's schema and this version's. Raises RecordUnusable where it is no record, or of a newer version."""
+    scripts = ScriptDirectory.from_config(alembic())
+    head = scripts.get_current_head() or ""
+    found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    if found is None:
+        mend = "Name another database with --record"
+        raise RecordUnusable("holds no record of aligntree", where=f"record {shown(url)}", mend=mend)
+    if found not in {script.revision for script in scripts.walk_revisions()}:
+        raise RecordUnusable(
+            f"its schema {found!r} is newer than this version's {head!r}",
+            where=f"record {shown(url)}",
+            mend="Upgrade aligntree: pip install --upgrade aligntree",
+        )
+    return found, head
+
+
+@contextmanager
+def connected(url: URL, *, foreign_keys: bool = True) -> Iterator[Connection]:
+    """One transaction on an existing database, without the checks of a record. Raises RecordUnusable, DBAPIError."""
+    _check_file(url)
+    engine = _engine(url, foreign_keys=foreign_keys)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _check_file(url: URL) -> None:
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise RecordUnusable(
+            "no such record", where=f"record {shown(url)}", mend="Name another with --record, or start a run with align"
+        )
+
+
+def _engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
+        if foreign_keys:
+            event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
     return engine
 
 
@@ -135,8 +238,7 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
     for trial in _until_unlocked():
         with trial:
             connection.execute("PRAGMA journal_mode=WAL")
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA synchronous=FULL")
 
 
 def _until_unlocked() -> Retrying:
@@ -149,7 +251,8 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READ) else "BEGIN IMMEDIATE")
 
 
-def _alembic() -> Config:
+def alembic() -> Config:
+    """Alembic's settings: where the migrations are."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config

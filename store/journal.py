@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, insert, select, update
 
-from store.budget import NOTHING, Cost, reserve, settle
+from store.budget import NOTHING, Budget, Cost
 from store.chain import link
 from store.database import Database
 from store.errors import LeaseLost
@@ -33,7 +33,7 @@ class AskRow:
     payload: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class CallKey:
     """One HTTP request of a search: part of an ask that was split, attempt of a part that was tried again."""
 
@@ -94,26 +94,23 @@ class TellRow:
 class Journal:
     """The record of one search, open for appending. Raises LeaseLost once another worker has claimed the search."""
 
-    def __init__(self, database: Database, run_id: str, lease: Lease) -> None:
-        self._database, self.run_id, self.lease = database, run_id, lease
-        self._scope = f"run:{run_id}"
+    def __init__(self, database: Database, budget: Budget, lease: Lease) -> None:
+        self._database, self._budget, self.lease = database, budget, lease
 
     async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
         """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""
 
         def work(connection: Connection) -> None:
-            reserve(connection, self._scope, worst)
-            rows: list[tuple[Table, dict[str, Any]]] = []
             known = and_(asks.c.search_id == self.lease.search_id, asks.c.number == ask.number)
-            if connection.execute(select(asks.c.number).where(known)).first() is None:
-                rows.append((asks, asdict(ask)))
+            end = self._end(connection, exists().where(known).label("known"))
+            self._budget.reserve(connection, worst, end.now)
             call = asdict(key) | {
-                "sent": connection.execute(select(now())).scalar_one(),
+                "sent": end.now,
                 "request": request,
                 "worst_tokens": worst.tokens,
                 "worst_price": worst.price,
             }
-            self._append(connection, [*rows, (calls, call)])
+            self._append(connection, end, (asks, [] if end.known else [asdict(ask)]), (calls, [call]))
 
         await self._database.transact(work)
 
@@ -121,8 +118,7 @@ class Journal:
         """What came back for an intent, and what it cost; a failure that may have been billed costs the worst case."""
 
         def work(connection: Connection) -> None:
-            worst = self._worst(connection, key)
-            self._settle(connection, key, reply, worst, worst if billed else NOTHING)
+            self._settle(connection, key, reply, billed)
 
         await self._database.transact(work)
 
@@ -131,17 +127,20 @@ class Journal:
 
         def work(connection: Connection) -> None:
             for key in self._unanswered(connection):
-                worst = self._worst(connection, key)
                 lost = ReplyRow(None, {"what": "no reply on record", "billed": True}, b"")
-                self._settle(connection, key, lost, worst, worst)
+                self._settle(connection, key, lost, billed=True)
 
         await self._database.transact(work)
 
     async def tell(self, told: TellRow, new_nodes: Sequence[NodeRow] = (), new_scores: Sequence[ScoreRow] = ()) -> None:
         """An outcome as the method is about to be told it, with the nodes and scores it brought."""
-        rows: list[tuple[Table, dict[str, Any]]] = [(nodes, asdict(n)) for n in new_nodes]
-        rows += [(scores, asdict(s)) for s in new_scores]
-        await self._database.transact(lambda connection: self._append(connection, [*rows, (tells, asdict(told))]))
+        grown, scored = [asdict(node) for node in new_nodes], [asdict(score) for score in new_scores]
+
+        def work(connection: Connection) -> None:
+            end = self._end(connection)
+            self._append(connection, end, (nodes, grown), (scores, scored), (tells, [asdict(told)]))
+
+        await self._database.transact(work)
 
     async def close(self, status: str, answer: Mapping[str, Any] | None) -> None:
         """Give the lease back, with the search's status and answer so far."""
@@ -154,32 +153,36 @@ class Journal:
             .values(status=status, answer=answer, owner=None, expires=None)
         )
 
-    def _settle(self, connection: Connection, key: CallKey, reply: ReplyRow, worst: Cost, if_failed: Cost) -> None:
+    def _settle(self, connection: Connection, key: CallKey, reply: ReplyRow, billed: bool) -> None:
+        end = self._end(connection)
+        sent, worst = self._sent(connection, key)
+        if_failed = worst if billed else NOTHING
         cost = if_failed if reply.failure else Cost(reply.input_tokens + reply.output_tokens, reply.price)
-        settle(connection, self._scope, worst, cost)
+        self._budget.settle(connection, worst, cost, sent)
         row = (
             asdict(key)
             | asdict(reply)
             | {
-                "received": connection.execute(select(now())).scalar_one(),
+                "received": end.now,
                 "ok": reply.failure is None,
                 "body": zlib.compress(reply.body),
             }
         )
         if reply.failure:
             row |= {"input_tokens": if_failed.tokens, "price": if_failed.price, "estimated": if_failed.tokens > 0}
-        self._append(connection, [(replies, row)])
+        self._append(connection, end, (replies, [row]))
 
-    def _worst(self, connection: Connection, key: CallKey) -> Cost:
+    def _sent(self, connection: Connection, key: CallKey) -> tuple[int, Cost]:
+        """When an intent was written, and its worst case."""
         row = connection.execute(
-            select(calls.c.worst_tokens, calls.c.worst_price).where(
+            select(calls.c.sent, calls.c.worst_tokens, calls.c.worst_price).where(
                 calls.c.search_id == self.lease.search_id,
                 calls.c.ask == key.ask,
                 calls.c.part == key.part,
                 calls.c.attempt == key.attempt,
             )
         ).one()
-        return Cost(row.worst_tokens, row.worst_price)
+        return row.sent, Cost(row.worst_tokens, row.worst_price)
 
     def _unanswered(self, connection: Connection) -> list[CallKey]:
         same = and_(
@@ -196,22 +199,30 @@ class Journal:
         )
         return [CallKey(*row) for row in rows]
 
-    def _append(self, connection: Connection, rows: Sequence[tuple[Table, dict[str, Any]]]) -> None:
-        """Link rows into the search's chain, in this order, if the lease still holds."""
-        mine = and_(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
-        state = connection.execute(
-            select(searches.c.links, searches.c.head).where(mine).with_for_update()
+    def _end(self, connection: Connection, *more: ColumnElement[Any]) -> Row[Any]:
+        """The end of the search's chain, and the database's clock, if the lease still holds; `more` along with them."""
+        end = connection.execute(
+            select(searches.c.links, searches.c.head, now().label("now"), *more).where(self._mine()).with_for_update()
         ).one_or_none()
-        if state is None:
+        if end is None:
             raise LeaseLost(
                 "another worker has taken this search over; nothing more is written here",
                 where=f"search {self.lease.search_id}",
                 mend="Nothing is lost: the other worker goes on from the record",
             )
-        links, head = state
-        for table, row in rows:
-            links += 1
-            row |= {"search_id": self.lease.search_id, "link": links}
-            head = row["hash"] = link(head, table.name, row)
-            connection.execute(insert(table), row)
-        connection.execute(update(searches).where(mine).values(links=links, head=head))
+        return end
+
+    def _mine(self) -> ColumnElement[bool]:
+        return and_(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
+
+    def _append(self, connection: Connection, end: Row[Any], *to: tuple[Table, Sequence[dict[str, Any]]]) -> None:
+        """Link the rows of each table into the search's chain, in this order."""
+        links, head = end.links, end.head
+        for table, rows in to:
+            for row in rows:
+                links += 1
+                row |= {"search_id": self.lease.search_id, "link": links}
+                head = row["hash"] = link(head, table.name, row)
+            if rows:
+                connection.execute(insert(table), rows)
+        connection.execute(update(searches).where(self._mine()).values(links=links, head=head))

@@ -71,8 +71,10 @@ def claim(connection: Connection, search_id: str, owner: str) -> Lease | None:
     row = connection.execute(
         select(searches.c.owner, searches.c.fence, (searches.c.expires > now()).label("alive"))
         .where(searches.c.id == search_id)
-        .with_for_update()
-    ).one()
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:  # being written to: its owner lives
+        return None
     if row.owner not in (None, owner) and row.alive and not is_dead(row.owner):
         return None
     connection.execute(
@@ -113,7 +115,7 @@ class Renewer:
         while not self._stopped.wait(_RENEW_EVERY_S):
             held = list(self._held.values())
             try:
-                self._database.transact_now(lambda connection: _extend(connection, held))  # noqa: B023 - runs at once
+                self._database.submit(lambda connection: _extend(connection, held)).result()  # noqa: B023 - waited for
             except StoreError:
                 continue  # the next write of a lost lease is refused by its fence
 

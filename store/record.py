@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, case, func, insert, select, true, tuple_, update
 from uuid_utils import uuid7
 
-from store.budget import UNITS
-from store.chain import fingerprint, link, sha256
+from store.audit import Chains, audit_rows
+from store.budget import Budget, Limits
+from store.chain import fingerprint, link, run_hash, sha256
 from store.database import Database
 from store.errors import NotOnRecord
 from store.history import History, history
 from store.journal import Journal
 from store.lease import Lease, Renewer, claim
-from store.schema import budgets, nodes, now, replies, runs, searches, tells
+from store.schema import nodes, now, replies, runs, searches, tells
 from store.settings import record_url, shown
 
 ENDED = frozenset({"done", "failed"})
@@ -35,9 +36,11 @@ class NewSearch:
     method_config: Mapping[str, Any]
     config_sha256: str
     seed: int
+    fork_of: str | None = None
+    fork_at: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchRow(NewSearch):
     """A search on record. `status`: waiting, running, interrupted, done or failed."""
 
@@ -59,17 +62,14 @@ _SEARCH = [searches.c[f.name] for f in fields(SearchRow)]
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be put on record: the resolved config (no secrets), versions, prices, what the probe found.
-
-    `limits`: nano_usd, requests, tokens; None is no limit.
-    """
+    """A run to be put on record: the resolved config (no secrets), versions, prices, what the probe found."""
 
     name: str
     config: Mapping[str, Any]
     versions: Mapping[str, str]
     prices: Mapping[str, Any]
     finding: Mapping[str, Any]
-    limits: Mapping[str, int | None]
+    limits: Limits
     searches: Sequence[NewSearch]
 
 
@@ -137,28 +137,38 @@ class Record:
 
         def work(connection: Connection) -> str:
             created = connection.execute(select(now())).scalar_one()
-            row = {name: getattr(new, name) for name in ("name", "config", "versions", "prices", "finding")}
+            row = {name: getattr(new, name) for name in ("name", "config", "versions", "prices", "finding", "limits")}
             row |= {"id": run_id, "created": created, "config_sha256": fingerprint(new.config)}
+            row["hash"] = run_hash(row, [search.key for search in new.searches])
             connection.execute(insert(runs), row)
-            connection.execute(insert(searches), [_search(run_id, i, s) for i, s in enumerate(new.searches)])
-            connection.execute(insert(budgets), [_counter(run_id, unit, new.limits.get(unit)) for unit in UNITS])
+            found = [_search(run_id, row["hash"], i, search) for i, search in enumerate(new.searches)]
+            connection.execute(insert(searches), found)
             return run_id
 
         return await self._database.transact(work)
 
     def runs(self) -> list[RunRow]:
         """All runs, newest first."""
-        return self._database.read(_runs)
+        return self._database.read(lambda connection: _runs(connection, true()))
 
     def run(self, wanted: str | None = None) -> RunRow:
-        """The run with this id or the only one whose id begins or ends so; the newest for None. Raises NotOnRecord."""
-        found = self.runs()
+        """The run that `find` finds."""
+        run_id = self.find(wanted)
+        return self._database.read(lambda connection: _runs(connection, runs.c.id == run_id)[0])
+
+    def find(self, wanted: str | None = None) -> str:
+        """The id of the run with this id or the only one whose id begins or ends so; of the newest for None.
+
+        Raises NotOnRecord.
+        """
+        query = select(runs.c.id).order_by(runs.c.id.desc())
+        found: list[str] = self._database.read(lambda connection: list(connection.execute(query).scalars()))
         if wanted is None:
             if not found:
                 raise NotOnRecord("no run yet", where=f"record {self.shown}", mend="Start one with aligntree align")
             return found[0]
-        fits = [run for run in found if run.id == wanted] or [
-            run for run in found if wanted and (run.id.startswith(wanted) or run.id.endswith(wanted))
+        fits = [run for run in found if run == wanted] or [
+            run for run in found if wanted and (run.startswith(wanted) or run.endswith(wanted))
         ]
         if len(fits) == 1:
             return fits[0]
@@ -181,6 +191,10 @@ class Record:
         """What each search of a run took, by its id."""
         return self._database.read(lambda connection: _costs(connection, run_id))
 
+    def audit(self, run_id: str) -> Chains:
+        """Check that the run's rows are those that were written."""
+        return self._database.read(lambda connection: audit_rows(connection, run_id))
+
     def history(self, search_id: str) -> History:
         return self._database.read(lambda connection: history(connection, search_id))
 
@@ -192,7 +206,7 @@ class Record:
         lease: Lease | None = await self._database.transact(lambda connection: claim(connection, search_id, owner))
         if lease is None:
             return None
-        journal = Journal(self._database, self.search(search_id).run_id, lease)
+        journal = Journal(self._database, self._database.read(lambda c: _budget(c, search_id)), lease)
         await journal.adopt()
         self._renewer.hold(lease)
         return journal
@@ -214,28 +228,30 @@ class Record:
         self._database.close()
 
 
-def _search(run_id: str, position: int, new: NewSearch) -> dict[str, Any]:
+def _search(run_id: str, run_hash: str, position: int, new: NewSearch) -> dict[str, Any]:
     row = asdict(new) | {
         "id": str(uuid7()),
         "run_id": run_id,
         "position": position,
         "prompt_sha256": sha256(new.prompt),
     }
-    genesis = link("", "searches", row)
+    genesis = link(run_hash, "searches", row)
     return row | {"status": "waiting", "fence": 0, "links": 0, "head": genesis}
 
 
-def _counter(run_id: str, unit: str, limit: int | None) -> dict[str, Any]:
-    return {"scope": f"run:{run_id}", "unit": unit, "limit": limit, "reserved": 0, "spent": 0}
+def _budget(connection: Connection, search_id: str) -> Budget:
+    query = select(runs.c.id, runs.c.limits).join(searches).where(searches.c.id == search_id)
+    row = connection.execute(query).one()
+    return Budget(row.id, row.limits)
 
 
-def _runs(connection: Connection) -> list[RunRow]:
+def _runs(connection: Connection, which: ColumnElement[bool]) -> list[RunRow]:
     statuses: dict[str, dict[str, int]] = {}
-    counts = select(searches.c.run_id, searches.c.status, func.count()).group_by(searches.c.run_id, searches.c.status)
-    for run_id, status, count in connection.execute(counts):
+    counts = select(searches.c.run_id, searches.c.status, func.count()).join(runs).where(which)
+    for run_id, status, count in connection.execute(counts.group_by(searches.c.run_id, searches.c.status)):
         statuses.setdefault(run_id, {})[status] = count
     columns = [runs.c[f.name] for f in fields(RunRow) if f.name != "statuses"]
-    rows = connection.execute(select(*columns).order_by(runs.c.id.desc()))
+    rows = connection.execute(select(*columns).where(which).order_by(runs.c.id.desc()))
     return [RunRow(**row._mapping, statuses=statuses.get(row.id, {})) for row in rows]
 
 

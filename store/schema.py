@@ -66,6 +66,8 @@ runs = Table(
     Column("versions", SafeJSON, nullable=False),
     Column("prices", SafeJSON, nullable=False),
     Column("finding", SafeJSON, nullable=False),  # what the probe saw; the weak pair's device and number format
+    Column("limits", SafeJSON, nullable=False),  # budgets: scope -> unit -> the most
+    Column("hash", HASH, nullable=False),  # of all of the above; empty for runs begun with schema 0001
     Column("heads", SafeJSON, nullable=True),  # at the end: search id -> head of its chain
 )
 
@@ -84,6 +86,8 @@ searches = Table(
     Column("method_config", SafeJSON, nullable=False),
     Column("config_sha256", HASH, nullable=False),  # of all that shapes the tree: method, sampling, models
     Column("seed", BigInteger, nullable=False),
+    Column("fork_of", String(36), nullable=True),  # a search whose record this one goes on from
+    Column("fork_at", Integer, nullable=True),  # how many of its tells are inherited
     Column("status", String(16), nullable=False),  # waiting, running, interrupted, done, failed
     Column("answer", SafeJSON, nullable=True),
     Column("owner", String(200), nullable=True),  # lease
@@ -187,7 +191,6 @@ budgets = Table(
     metadata,
     Column("scope", String(64), primary_key=True),  # run:ID, day:YYYY-MM-DD, all
     Column("unit", String(16), primary_key=True),  # requests, tokens, nano_usd
-    Column("limit", BigInteger, nullable=True),
     Column("reserved", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
 )

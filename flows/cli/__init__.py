@@ -10,7 +10,7 @@ import typer
 
 from flows.cli.align import align, demo, resume
 from flows.cli.compare import compare
-from flows.cli.record import export, runs, show
+from flows.cli.record import audit, export, runs, show, upgrade
 from flows.cli.weak import doctor, preferences, tune
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ def options(
         os.environ["ALIGNTREE_DEBUG"] = "1"
 
 
-for verb in (align, resume, compare, runs, show, export, preferences, tune, doctor, demo):
+for verb in (align, resume, compare, runs, show, export, audit, preferences, tune, doctor, demo, upgrade):
     app.command()(verb)
 
 

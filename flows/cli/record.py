@@ -1,4 +1,4 @@
-"""The verbs that read the record: runs, show, export."""
+"""The verbs of the record: runs, show, export, audit, upgrade."""
 
 from __future__ import annotations
 
@@ -84,3 +84,42 @@ def export(
             count = sum(bool(file.write(line)) for line in lines)
         scratch.replace(output)
     print(f"{count} answers in {output}")
+
+
+def audit(run: RunArgument = None, record: RecordOption = None, json: Json = False) -> None:
+    """Check that a run on record is what it says it is; calls no model and changes nothing.
+
+    Hash chains, node names, config hashes and counters; each search is told again offline, and its tree and answer are
+    held against the record. Exit status 1 where something is not as it was written. The head that it prints is of the
+    whole run: kept elsewhere, it shows later whether everything was written anew.
+    """
+    from flows.audit import audit as check
+    from flows.bench import open_record
+    from flows.tables import cost
+
+    with open_record(record) as opened:
+        found = check(opened, opened.find(run))
+    if json:
+        print_json(found.to_json())
+    else:
+        for fault in found.faults:
+            print(f"fault: {fault}")
+        told = f"{len(found.faults)} faults" if found.faults else "as it was written, and told again the same"
+        print(f"run {found.run}: {found.searches} searches, {found.rows} rows: {told}")
+        if found.totals:
+            print(f"cost: {cost(found.totals)}")
+        print(f"head: {found.head}")
+    if found.faults:
+        sys.exit(1)
+
+
+def upgrade(record: RecordOption = None) -> None:
+    """Bring a record that an earlier version wrote to this version's schema, with a backup."""
+    from flows.bench import record_of
+    from store import upgrade_record
+
+    done = upgrade_record(record_of(record))
+    if done.backup is None:
+        print(f"the schema is {done.after} already")
+    else:
+        print(f"schema {done.before} is {done.after} now; the record as it was: {done.backup}")

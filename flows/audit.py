@@ -1,0 +1,82 @@
+"""Is a run on record what it says it is? Its rows, its searches told again offline, its money added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flows.bench import config_of
+from flows.config import RunConfig
+from flows.errors import FlowError
+from flows.methods import Method, Sample, child_id, chunks
+from flows.plan import fresh_method, method_config, search_key, shape_of
+from flows.rows import continuations_from_json, replay
+from store import Fault, History, Record, RunRow, SearchRow, Totals, fingerprint
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found. `head`: one hash over the ends of all chains; kept elsewhere, it tells later whether all was
+    written anew. `totals`: what the rows add up to; none where they have faults.
+    """
+
+    run: str
+    searches: int
+    rows: int
+    head: str
+    totals: Totals | None
+    faults: tuple[Fault, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def audit(record: Record, run_id: str) -> Audit:
+    """Check chains, hashes and sums of a run's rows; replay its searches and hold trees and answers against the record.
+
+    No model is called: it costs nothing but time. Changes nothing.
+    """
+    chains = record.audit(run_id)
+    if chains.faults:  # replaying would tell nothing more, and may not even be possible
+        return Audit(run_id, chains.searches, chains.rows, chains.head, None, chains.faults)
+    run = record.run(run_id)
+    config, faults = config_of(run), []
+    for row in record.searches(run_id):
+        faults += [Fault(f"search {row.id}", what) for what in _of_search(record, run, config, row)]
+    return Audit(run_id, chains.searches, chains.rows, chains.head, record.totals(run_id), tuple(faults))
+
+
+def _of_search(record: Record, run: RunRow, config: RunConfig, row: SearchRow) -> Iterator[str]:
+    try:
+        shape = fingerprint(shape_of(config, method_config(config, row)))
+        method, history = fresh_method(config, run.finding, row), record.history(row.id)
+        replay(method, history)
+    except FlowError as error:
+        yield f"cannot be replayed: {error}"
+        return
+    if (shape, search_key(row.prompt, row.occurrence, shape, row.seed)) != (row.config_sha256, row.key):
+        yield "its identity is not that of its prompt, seed and config"
+    for node in history.nodes.values():
+        if node.id != child_id(node.parent_id, node.text, node.finish):
+            yield f"node {node.id} is not named by its content"
+    if missing := history.nodes.keys() ^ (method.tree.nodes.keys() - {method.tree.root.id}):
+        yield f"the tree told again differs in {len(missing)} nodes, such as {min(missing)}"
+    if row.ended and row.answer != method.result().to_json():
+        yield f"its answer is {row.answer}, told again it is {method.result().to_json()}"
+    yield from _children_of_replies(config, method, history)
+
+
+def _children_of_replies(config: RunConfig, method: Method, history: History) -> Iterator[str]:
+    """The chunks that were told are those that the replies hold."""
+    for tell in history.tells:
+        if tell.kind != "grown" or tell.ask is None:
+            continue
+        ask = history.asks[tell.ask]
+        node = method.tree.nodes[ask.node_id]
+        sample = Sample(ask.number, ask.node_id, attempt=ask.attempt, **ask.payload)
+        parts = [history.replies[key] for key in sorted(history.replies) if key.ask == tell.ask]
+        brought = [c for part in parts for c in continuations_from_json(part.continuations or ())]
+        found = chunks(sample, brought, config.strong.vocabulary, method.tree.answer(node), config.sampling.stop)
+        if [[chunk.id, chunk.count] for chunk in found.chunks] != [list(pair) for pair in tell.outcome["children"]]:
+            yield f"ask {tell.ask} brought other chunks than its replies hold"
