@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flows.bench import config_of
 from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.methods import Method, Sample, child_id, chunks
-from flows.plan import fresh_method, method_config, search_key, shape_of
-from flows.rows import continuations_from_json, replay
+from flows.plan import config_of, method_config, search_key, shape_of
+from flows.replay import replay, start
+from flows.rows import continuations_from_json
 from store import Fault, History, Record, RunRow, SearchRow, Totals, fingerprint
 
 
@@ -50,17 +50,20 @@ def audit(record: Record, run_id: str) -> Audit:
 def _of_search(record: Record, run: RunRow, config: RunConfig, row: SearchRow) -> Iterator[str]:
     try:
         shape = fingerprint(shape_of(config, method_config(config, row)))
-        method, history = fresh_method(config, run.finding, row), record.history(row.id)
-        replay(method, history)
+        begun, history = start(record, config, run.finding, row), record.history(row.id)
+        inherited = set(begun.method.tree.nodes)
+        replay(begun.method, history, begun.open_asks)
     except FlowError as error:
         yield f"cannot be replayed: {error}"
         return
-    if (shape, search_key(row.prompt, row.occurrence, shape, row.seed)) != (row.config_sha256, row.key):
+    method = begun.method
+    if (shape, search_key(row.prompt, row.occurrence, shape, row.seed, row.fork)) != (row.config_sha256, row.key):
         yield "its identity is not that of its prompt, seed and config"
     for node in history.nodes.values():
         if node.id != child_id(node.parent_id, node.text, node.finish):
             yield f"node {node.id} is not named by its content"
-    if missing := history.nodes.keys() ^ (method.tree.nodes.keys() - {method.tree.root.id}):
+    own, told = history.nodes.keys(), method.tree.nodes.keys()
+    if missing := (own - told) | (told - own - inherited):
         yield f"the tree told again differs in {len(missing)} nodes, such as {min(missing)}"
     if row.ended and row.answer != method.result().to_json():
         yield f"its answer is {row.answer}, told again it is {method.result().to_json()}"

@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version as package_version
 from typing import Any
 
-from flows.config import RunConfig, parse_config
+from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
-from flows.plan import choices, fresh_method, method_config, new_searches
-from flows.search import Driver, Models, Tally
+from flows.plan import choices, config_of, method_config, new_searches
+from flows.replay import start
+from flows.search import Driver, Models
+from flows.tally import Tally
 from providers import Blame, CallFailed, ProviderError, open_strong_model
 from scoring import Candidate, Score, Scorer, ScoringError, open_scorer
-from store import NewRun, Record, RunRow, StoreError
+from store import NewRun, NewSearch, Record, StoreError
 from store.settings import DEFAULT_URL, ENVIRONMENT
 
 _OURS = (FlowError, ProviderError, ScoringError, StoreError)
@@ -54,6 +56,10 @@ class Bench:
 
     async def begin(self, prompts: Sequence[str]) -> str:
         """Put a run on record: each prompt becomes a search for each method and seed. Returns the run's id."""
+        return await self.begin_with(new_searches(self.config, prompts))
+
+    async def begin_with(self, searches: Sequence[NewSearch]) -> str:
+        """Put a run of these searches on record; returns its id."""
         budget = self.config.budget
         new = NewRun(
             name=self.config.name,
@@ -62,7 +68,7 @@ class Bench:
             prices=self.models.strong.price.to_json() if self.models.strong.price else {},
             finding=self.finding,
             limits={"run": budget.limits(), "day": budget.day.limits(), "all": budget.all.limits()},
-            searches=new_searches(self.config, prompts),
+            searches=searches,
         )
         return await self.record.begin_run(new)
 
@@ -91,17 +97,17 @@ class Bench:
     async def search(self, search_id: str) -> str:
         """Claim one search and go on with it from the record; returns its status (`running`: another worker's)."""
         row = self.record.search(search_id)
-        method = fresh_method(self.config, self.finding, row)
+        begun = start(self.record, self.config, self.finding, row)
         journal = await self.record.claim(search_id)
         if journal is None:
             return "running"
         status = "interrupted"
         try:
             history = self.record.history(search_id)
-            result = await Driver(row, self.config, method, journal, history, self.models, self.tally).run()
+            result = await Driver(row, self.config, begun, journal, history, self.models, self.tally).run()
             status = "done" if result.node is not None else "failed"
         finally:
-            await self.record.release(journal, status, method.result().to_json())
+            await self.record.release(journal, status, begun.method.result().to_json())
         self.tally.done += 1
         return status
 
@@ -118,21 +124,19 @@ async def open_bench(
 
 @asynccontextmanager
 async def open_bench_of(
-    run: str | None, record: str | None = None, *, tally: Tally | None = None
+    run: str | None, record: str | None = None, *, tally: Tally | None = None, fork: RunConfig | None = None
 ) -> AsyncIterator[Bench]:
-    """The bench of a run on record (`Record.run` finds it). What the probe found when it began still holds."""
+    """The bench of a run on record (`Record.run` finds it), or of one that goes on from it by the config of a `fork`.
+
+    What the probe found when it began still holds.
+    """
     with open_record(record) as opened:
         row = opened.run(run)
-        config = config_of(row)
-        for search in opened.searches(row.id):
+        config = fork or config_of(row)
+        for search in opened.searches(row.id) if fork is None else ():
             method_config(config, search)
         async with _models(config, row.finding) as (models, finding):
             yield Bench(config, opened, models, tally or Tally(), finding)
-
-
-def config_of(run: RunRow) -> RunConfig:
-    """The config that a run was begun with; raises BadConfig where this version does not know one of its settings."""
-    return parse_config(run.config, f"of run {run.id}")
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -138,6 +139,13 @@ def load_settings(kind: type[Settings], settings: Sequence[str], **given: Any) -
     """Settings of one verb: its defaults, what was `given`, and single settings over them. Raises BadConfig."""
     _set(given, settings)
     return _validated(kind, given, "settings")
+
+
+def apply_settings(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A copy with each KEY=VALUE set. Raises BadConfig."""
+    changed = deepcopy(dict(data))
+    _set(changed, settings)
+    return changed
 
 
 def _set(data: dict[str, Any], settings: Sequence[str]) -> None:

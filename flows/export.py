@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flows.bench import config_of
 from flows.gold import judge
-from flows.show import replayed
+from flows.plan import config_of
+from flows.replay import replayed
 from store import Record, RunRow
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.config import RunConfig
+from flows.config import RunConfig, parse_config
 from flows.errors import BadPrompts, CannotResume
 from flows.methods import Method, MethodConfig, build, called, version
-from store import NewSearch, SearchRow, fingerprint
+from store import NewSearch, RunRow, SearchRow, fingerprint
 
 
 def check_prompts(prompts: Sequence[str]) -> None:
@@ -44,9 +44,11 @@ def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
     return searches
 
 
-def search_key(prompt: str, occurrence: int, shape: str, seed: int) -> str:
-    """The identity of a search; `shape` is the hash of all that shapes its tree."""
-    return fingerprint([prompt, occurrence, shape, seed])
+def search_key(prompt: str, occurrence: int, shape: str, seed: int, fork: tuple[str, int] | None = None) -> str:
+    """The identity of a search. `shape` is the hash of all that shapes its tree; `fork`: of which search, and after how
+    many of its tells.
+    """
+    return fingerprint([prompt, occurrence, shape, seed, *(fork or ())])
 
 
 def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
@@ -60,6 +62,11 @@ def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
             mode="json", include={"reference", "adapter", "template", "eos", "beta", "per_token"}
         ),
     }
+
+
+def config_of(run: RunRow) -> RunConfig:
+    """The config that a run was begun with; raises BadConfig where this version does not know one of its settings."""
+    return parse_config(run.config, f"of run {run.id}")
 
 
 def choices(config: RunConfig, finding: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from flows.search import Tally
+from flows.tally import Tally
 
 _LINE_EVERY_S = 10.0
 

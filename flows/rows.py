@@ -1,14 +1,14 @@
-"""Between methods and the record: outcomes to rows and back, and replaying what was told."""
+"""Between methods and the record: asks, outcomes and replies to rows and back."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows.errors import RecordMismatch
-from flows.methods import Child, Estimate, Failed, Grown, Method, Outcome, Sample
+from flows.methods import Child, Estimate, Failed, Grown, Outcome, Sample
 from providers import Continuation, ContinuationRequest, Reply, Token
 from store import AskRow, History, NodeRow, ReplyRow, ScoreRow, TellRow
 
@@ -28,8 +28,8 @@ def ask_row(ask: Sample) -> AskRow:
     )  # fmt: skip
 
 
-def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Mapping[str, Any], seconds: float) -> Told:
-    """The rows of an outcome; nodes that are `known` by id are not recorded again. `seconds` at work so far."""
+def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Set[str], seconds: float) -> Told:
+    """The rows of an outcome; nodes that are `known` are not recorded again. `seconds` at work so far."""
     took = {"tokens": outcome.tokens, "calls": outcome.calls, "seconds": seconds}
     if isinstance(outcome, Failed):
         return Told(TellRow(position, ask.number, "failed", {"reason": outcome.reason, **took}))
@@ -53,46 +53,20 @@ def seconds_at_work(history: History) -> float:
     return float(history.tells[-1].outcome["seconds"]) if history.tells else 0.0
 
 
-def replay(method: Method, history: History) -> list[Sample]:
-    """Tell a fresh method its record, in order; returns the asks it then waits for, on record or not yet.
-
-    Raises RecordMismatch where the method asks for something else than the record says.
-    """
-    open_asks = _asked(method, history)
-    for tell in history.tells:
-        if tell.ask is None:
-            method.stop(tell.outcome["reason"], finish=tell.outcome["finish"])
-        elif open_asks.pop(tell.ask, None) is None:
-            raise RecordMismatch(f"tell {tell.position} answers ask {tell.ask}, which is not open", mend=_MEND)
-        else:
-            method.tell(tell.ask, _outcome(tell, history))
-        open_asks |= _asked(method, history)
-    return list(open_asks.values())
-
-
-_MEND = "The record was changed, or it was written by another version of the method"
-
-
-def _asked(method: Method, history: History) -> dict[int, Sample]:
-    asks = {ask.number: ask for ask in method.ask()}
-    for number, ask in asks.items():
-        recorded = history.asks.get(number)
-        if recorded is not None and recorded != ask_row(ask):
-            raise RecordMismatch(f"ask {number} is {ask_row(ask)}, on record {recorded}", mend=_MEND)
-    return asks
-
-
-def _outcome(tell: TellRow, history: History) -> Outcome:
+def outcome_of(tell: TellRow, history: History) -> Outcome:
+    """An ask's outcome off the record. Raises RecordMismatch where something of it is missing."""
     if tell.kind == "failed":
         return Failed(tell.outcome["reason"], tell.outcome["tokens"], tell.outcome["calls"])
     if tell.ask is None:
-        raise RecordMismatch(f"tell {tell.position} is of kind {tell.kind} and answers no ask", mend=_MEND)
+        raise RecordMismatch(
+            f"tell {tell.position} is of kind {tell.kind} and answers no ask", mend="The record was changed"
+        )
 
     def score(node: str, name: str) -> ScoreRow:
         for row in history.scores.get(node, ()):
             if row.ask == tell.ask and row.name == name:
                 return row
-        raise RecordMismatch(f"no {name} of node {node[:12]} as of ask {tell.ask}", mend=_MEND)
+        raise RecordMismatch(f"no {name} of node {node[:12]} as of ask {tell.ask}", mend="The record was changed")
 
     children = []
     for node, count in tell.outcome["children"]:

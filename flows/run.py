@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flows.bench import Bench, config_of, open_bench, open_bench_of, open_record
+from flows.bench import Bench, open_bench, open_bench_of, open_record
 from flows.config import RunConfig
 from flows.gold import judge
-from flows.plan import check_prompts
-from flows.search import Tally
+from flows.plan import check_prompts, config_of
+from flows.tally import Tally
 from store import ENDED, Record, Totals
 
 

@@ -11,44 +11,31 @@ import hashlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from flows.config import RunConfig
-from flows.methods import Child, Chunk, Estimate, Failed, Grown, Method, Outcome, Result, Sample, chunks, cut_at_stop
+from flows.methods import Child, Chunk, Estimate, Failed, Grown, Outcome, Result, Sample, chunks, cut_at_stop
 from flows.methods.ladder import weak_prior
+from flows.replay import Start, replay
 from flows.rows import (
     ask_row,
     continuations_from_json,
-    replay,
     reply_row,
     request_row,
     seconds_at_work,
     stopped,
     told,
 )
+from flows.tally import Tally
 from providers import Blame, CallFailed, Continuation, ContinuationRequest, Reply, StrongModel
 from providers.policy import retrying, split
 from scoring import Candidate, Score, ScoringError
 from store import CallKey, Cost, History, Journal, OutOfBudget, ReplyRow, SearchRow
 
 Scoring = Callable[[Sequence[Candidate]], Awaitable[list[Score]]]
-
-
-@dataclass
-class Tally:
-    """What a run has done since it was started here, for whoever watches it."""
-
-    searches: int = 0
-    done: int = 0
-    nodes: int = 0
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    best: dict[str, float] = field(default_factory=dict)
-    """Best value so far, by search."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +64,21 @@ class Driver:
         self,
         row: SearchRow,
         config: RunConfig,
-        method: Method,
+        begun: Start,
         journal: Journal,
         history: History,
         models: Models,
         tally: Tally,
     ) -> None:
-        self._row, self._config, self._method = row, config, method
+        self._row, self._config, self._method = row, config, begun.method
+        self._open_asks = begun.open_asks
         self._journal, self._history, self._models, self._tally = journal, history, models, tally
         self._sent: dict[tuple[int, int], list[CallKey]] = {}  # recorded attempts of each ask's parts, in order
         for key in history.calls:
             self._sent.setdefault((key.ask, key.part), []).append(key)
         self._told = len(history.tells)
-        self._calls = len(history.calls)
+        self._recorded = set(history.nodes)  # a fork records what it inherits again where it comes again
+        self._calls = begun.calls + len(history.calls)
         self._stopped = any(tell.kind == "stop" and not tell.outcome["finish"] for tell in history.tells)
         self._late = any(tell.kind == "stop" for tell in history.tells)
         self._began = time.monotonic() - seconds_at_work(history)
@@ -99,7 +88,7 @@ class Driver:
 
     async def run(self) -> Result:
         """Go on from the record to the end of the search."""
-        open_asks = replay(self._method, self._history)
+        open_asks = replay(self._method, self._history, self._open_asks)
         under_way = {ask.number: (ask, asyncio.create_task(self._answer(ask))) for ask in open_asks}
         try:
             while True:
@@ -124,8 +113,9 @@ class Driver:
             await asyncio.gather(*(task for _, task in under_way.values()), return_exceptions=True)
 
     async def _tell(self, ask: Sample, outcome: Outcome) -> None:
-        rows = told(self._told, ask, outcome, self._models.scorer, self._method.tree.nodes, self._seconds())
+        rows = told(self._told, ask, outcome, self._models.scorer, self._recorded, self._seconds())
         await self._journal.tell(rows.tell, rows.nodes, rows.scores)
+        self._recorded |= {node.id for node in rows.nodes}
         self._told += 1
         self._method.tell(ask.number, outcome)
         self._tally.nodes += len(rows.nodes)

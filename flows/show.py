@@ -6,12 +6,9 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree as Drawn
 
-from flows.bench import config_of
 from flows.errors import FlowError
 from flows.methods import Method, Node
-from flows.plan import fresh_method
-from flows.rows import replay
-from store import Record, RunRow, SearchRow
+from store import SearchRow
 
 
 class NoSuchSearch(FlowError):
@@ -30,13 +27,6 @@ def find_search(searches: list[SearchRow], wanted: str) -> SearchRow:
             f"{len(fits)} searches fit", where=f"search {wanted!r}", mend=f"Give a number from 1 to {len(searches)}"
         )
     return fits[0]
-
-
-def replayed(record: Record, run: RunRow, row: SearchRow) -> Method:
-    """The search as the record tells it: no network, no model."""
-    method = fresh_method(config_of(run), run.finding, row)
-    replay(method, record.history(row.id))
-    return method
 
 
 def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:

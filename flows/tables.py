@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,10 @@ from store import RunRow, SearchRow, Totals
 
 if TYPE_CHECKING:
     from flows.compare import Line
+    from flows.diff import Parting
     from flows.doctor import Diagnosis
+    from flows.explain import Explanation
+    from flows.rerank import Reranked
 
 
 def runs_table(rows: Sequence[RunRow]) -> Table:
@@ -108,3 +111,47 @@ def diagnosis_table(found: Diagnosis) -> Table:
     gain = found.picked.value - found.mean.value
     table.caption = f"{verdict}: taking the text with the highest log-ratio changes gold by {gain:+.2f}"
     return table
+
+
+def explanation_tables(explanation: Explanation) -> Iterator[Table]:
+    """A table for each level of a node's path."""
+    for depth, level in enumerate(explanation.levels, 1):
+        where = "the prompt" if depth == 1 else _line(level.text)
+        title = f"level {depth}, below {where}: N {level.visits}, H {level.entropy:.2f} bits"
+        table = Table("", "chunk", "V", "R", "P", "N", "score", title=title, title_justify="left")
+        for choice in level.choices:
+            numbers = (signed(choice.value), signed(choice.returns), _number(choice.prior), _number(choice.visits))
+            style = "bold" if choice.chosen else None
+            mark = "*" if choice.chosen else ""
+            table.add_row(mark, _line(choice.text), *numbers, signed(choice.score), style=style)
+        yield table
+
+
+def diff_table(partings: Sequence[Parting]) -> Table:
+    """A line for each pair of searches."""
+    table = Table("prompt", "method", "seed", "parts at step", "because", "answers")
+    for parting in partings:
+        same = "equal" if parting.answers[0] == parting.answers[1] else "differ"
+        step = "" if parting.step is None else str(parting.step)
+        table.add_row(_line(parting.prompt), parting.method, str(parting.seed), step, parting.what, same)
+    return table
+
+
+def rerank_table(lines: Sequence[Reranked]) -> Table:
+    """A line for each search, and how many answers are others."""
+    table = Table("prompt", "method", "of", "gold", "new gold", "value", "answer by these weights")
+    for line in lines:
+        text = "the same" if line.text == line.new_text else _line(line.new_text)
+        numbers = (signed(line.gold), signed(line.new_gold), signed(line.new_value))
+        table.add_row(_line(line.prompt), line.method, str(line.candidates), *numbers, text)
+    table.caption = f"{sum(line.text != line.new_text for line in lines)} of {len(lines)} answers are others"
+    return table
+
+
+def _line(text: str) -> Text:
+    """Text on one line."""
+    return Text(repr(text)[1:-1])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)

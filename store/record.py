@@ -56,6 +56,11 @@ class SearchRow(NewSearch):
     def ended(self) -> bool:
         return self.status in ENDED
 
+    @property
+    def fork(self) -> tuple[str, int] | None:
+        """Which search it goes on from, and after how many of its tells."""
+        return None if self.fork_of is None or self.fork_at is None else (self.fork_of, self.fork_at)
+
 
 _SEARCH = [searches.c[f.name] for f in fields(SearchRow)]
 

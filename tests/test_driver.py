@@ -19,7 +19,7 @@ from flows import RunConfig, align
 from flows.errors import RunInterrupted
 from flows.methods import root_id
 from flows.plan import fresh_method
-from flows.rows import replay
+from flows.replay import replay
 from scoring import Candidate, Score
 from store import Record
 from tests.formula_api import Fault, FormulaAPI

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from flows import align, load_config
-from flows.show import draw, replayed
+from flows.replay import replayed
+from flows.show import draw
 from providers import StrongModelMisconfigured, StrongSettings, embedded, open_strong_model
 from store import Record
 

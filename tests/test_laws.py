@@ -235,6 +235,31 @@ def test_selection_visits_and_returns(config: AlignTreeConfig, world: dict[str, 
     method = Watched(config, Tree(PROMPT, LONGEST), CHOICES)
     with patch("flows.methods.aligntree._WIDE", wide):  # children from which on they are ranked
         search(method, world)
+    check(method, config)
+
+
+@given(aligntrees, aligntrees, worlds, st.integers(0, 8))
+def test_a_fork_goes_on_from_the_same_tree_by_its_own_config(
+    config: AlignTreeConfig, other: AlignTreeConfig, world: dict[str, Any], at: int
+) -> None:
+    method, waiting = Watched(config, Tree(PROMPT, LONGEST), CHOICES), []
+    for _ in range(at):
+        waiting += method.ask()
+        if waiting:
+            ask = waiting.pop(0)
+            method.tell(ask.number, answer(world, ask))
+    inherited = [(node.id, node.value, node.visits) for node in method.tree.nodes.values()]
+    method.change(other)
+    assert [(node.id, node.value, node.visits) for node in method.tree.nodes.values()] == inherited
+    for ask in waiting:
+        method.tell(ask.number, answer(world, ask))
+    search(method, world)
+    check(method, other)
+    assert method.result().why
+
+
+def check(method: Watched, config: AlignTreeConfig) -> None:
+    """Of a search that has ended."""
     for node in method.tree.nodes.values():
         below = sum(node in grown.path() for grown in method.expanded)
         assert node.visits == below + (node is not method.tree.root)

@@ -13,7 +13,7 @@ import pytest
 from flows import RunConfig, align, resume
 from flows.errors import RunInterrupted
 from flows.plan import fresh_method
-from flows.rows import replay
+from flows.replay import replay
 from store import Record
 from tests import killing
 from tests.formula_api import Fault, FormulaAPI

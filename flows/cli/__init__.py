@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.align import align, demo, resume
+from flows.cli.audit import audit, diff, explain, fork, rerank
 from flows.cli.compare import compare
-from flows.cli.record import audit, export, runs, show, upgrade
+from flows.cli.record import export, runs, show, upgrade
 from flows.cli.weak import doctor, preferences, tune
 
 app = typer.Typer(
@@ -31,7 +32,11 @@ def options(
         os.environ["ALIGNTREE_DEBUG"] = "1"
 
 
-for verb in (align, resume, compare, runs, show, export, audit, preferences, tune, doctor, demo, upgrade):
+VERBS = (
+    align, resume, compare, runs, show, export, audit, explain, diff, rerank, fork, preferences, tune, doctor, demo,
+    upgrade,
+)  # fmt: skip
+for verb in VERBS:
     app.command()(verb)
 
 

@@ -25,7 +25,7 @@ from flows.cli.options import (
 
 if TYPE_CHECKING:
     from flows.run import Summary, Through
-    from flows.search import Tally
+    from flows.tally import Tally
 
 
 def align(
@@ -61,7 +61,7 @@ def align(
     summary = carry_out(
         prefect, quiet, lambda tally, through: run.align(given, config, record=record, tally=tally, through=through)
     )
-    _print_answers(summary, json)
+    print_answers(summary, json)
     exit_if_failed(summary)
 
 
@@ -79,7 +79,7 @@ def resume(
     from flows.run import resume as go_on
 
     summary = carry_out(prefect, quiet, lambda tally, through: go_on(run, record=record, tally=tally, through=through))
-    _print_answers(summary, json)
+    print_answers(summary, json)
     exit_if_failed(summary)
 
 
@@ -116,7 +116,7 @@ def carry_out(
     quiet_libraries()
     from flows.bench import Bench
     from flows.progress import Watch, run_line
-    from flows.search import Tally
+    from flows.tally import Tally
 
     tally = Tally()
     through: Through = Bench.carry_out
@@ -144,7 +144,7 @@ def _wants_prefect(asked: bool | None) -> bool:
     return get_current_settings().api.url is not None
 
 
-def _print_answers(summary: Summary, json: bool) -> None:
+def print_answers(summary: Summary, json: bool) -> None:
     if json:
         print_json(summary.to_json())
         return

@@ -1,4 +1,4 @@
-"""The verbs of the record: runs, show, export, audit, upgrade."""
+"""The verbs of the record: runs, show, export, upgrade."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def show(
     Each node is a chunk with its value V (the scorer's scale), visits N and prior P; the chosen path is marked *.
     """
     from flows.bench import open_record
-    from flows.show import draw, find_search, replayed
+    from flows.replay import replayed
+    from flows.show import draw, find_search
     from flows.tables import searches_table
 
     with open_record(record) as opened:
@@ -84,33 +85,6 @@ def export(
             count = sum(bool(file.write(line)) for line in lines)
         scratch.replace(output)
     print(f"{count} answers in {output}")
-
-
-def audit(run: RunArgument = None, record: RecordOption = None, json: Json = False) -> None:
-    """Check that a run on record is what it says it is; calls no model and changes nothing.
-
-    Hash chains, node names, config hashes and counters; each search is told again offline, and its tree and answer are
-    held against the record. Exit status 1 where something is not as it was written. The head that it prints is of the
-    whole run: kept elsewhere, it shows later whether everything was written anew.
-    """
-    from flows.audit import audit as check
-    from flows.bench import open_record
-    from flows.tables import cost
-
-    with open_record(record) as opened:
-        found = check(opened, opened.find(run))
-    if json:
-        print_json(found.to_json())
-    else:
-        for fault in found.faults:
-            print(f"fault: {fault}")
-        told = f"{len(found.faults)} faults" if found.faults else "as it was written, and told again the same"
-        print(f"run {found.run}: {found.searches} searches, {found.rows} rows: {told}")
-        if found.totals:
-            print(f"cost: {cost(found.totals)}")
-        print(f"head: {found.head}")
-    if found.faults:
-        sys.exit(1)
 
 
 def upgrade(record: RecordOption = None) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 from flows.methods.aligntree import AlignTree, AlignTreeConfig
 from flows.methods.base import Child, Estimate, Failed, Grown, Method, Outcome, Result, Sample
 from flows.methods.beam import Beam, BeamConfig
-from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig
+from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig, answers
 from flows.methods.children import Chunk, chunks
 from flows.methods.limits import Limits
 from flows.methods.tree import Node, Tree, child_id, cut_at_stop, root_id
@@ -53,10 +53,8 @@ def build(config: MethodConfig, prompt: str, max_tokens: int, stop: Sequence[str
     """
     tree = Tree(prompt, max_tokens, stop)
     match config:
-        case BaseConfig():
-            return BestOfN(1, config.limits, tree, choices)
-        case BestOfNConfig():
-            return BestOfN(config.n, config.limits, tree, choices)
+        case BaseConfig() | BestOfNConfig():
+            return BestOfN(answers(config), config.limits, tree, choices)
         case BeamConfig():
             return Beam(config, tree, choices)
         case AlignTreeConfig():

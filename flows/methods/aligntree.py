@@ -105,13 +105,24 @@ class AlignTree(TreeSearch):
 
     def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1) -> None:
         super().__init__(tree, config.limits, config.in_flight, choices)
-        self._config = config
-        self._rule, self._backup, self._widening = RULES[config.rule], BACKUPS[config.backup], config.widening
+        self._configure(config)
         self._expansions = 0
         self._top_ups: list[Growth] = []
         self._rankings: dict[str, Ranking] = {}  # of wide nodes' children
         self._levels: dict[int, tuple[int, float]] = {}  # nodes at each level, and the sum of their values
         self._lowest, self._highest = float("inf"), float("-inf")
+
+    def _configure(self, config: AlignTreeConfig) -> None:
+        self._config = config
+        self._rule, self._backup, self._widening = RULES[config.rule], BACKUPS[config.backup], config.widening
+
+    def change(self, config: AlignTreeConfig) -> None:
+        """Visits stay, and what was estimated at growth; returns, and what is open, are made anew."""
+        self._change(config.limits, config.in_flight)
+        self._configure(config)
+        self._top_ups, self._rankings = [], {}
+        for node in sorted(self.tree.nodes.values(), key=lambda node: -node.level):
+            self._back_up(node)
 
     def _next(self) -> Growth | None:
         if self._top_ups:
@@ -133,9 +144,7 @@ class AlignTree(TreeSearch):
     def _select(self) -> Node:
         """Follow the highest score down to an open node that has no children, or is to be widened."""
         node, c, w = self.tree.root, self._config.exploration, self._config.entropy_weight
-        unit = 1.0  # of returns; where they begin moves all scores alike
-        if self._config.min_max:
-            unit = 1 / (self._highest - self._lowest) if self._highest > self._lowest else 0.0
+        unit = self._unit()
         while node.children:
             bonus = self._rule(node.visits, node.entropy, c, w)
             best, highest = None, float("-inf")
@@ -155,6 +164,21 @@ class AlignTree(TreeSearch):
                 raise AssertionError("an open node has an open child, or can be widened")
             node = best
         return node
+
+    def _unit(self) -> float:
+        """Of returns, in a score; where they begin moves all scores alike."""
+        if not self._config.min_max:
+            return 1.0
+        return 1 / (self._highest - self._lowest) if self._highest > self._lowest else 0.0
+
+    def scores(self, node: Node) -> dict[str, float]:
+        """What selection at a node compares now: the scores of its open children, and its own if it may be widened."""
+        bonus = self._rule(node.visits, node.entropy, self._config.exploration, self._config.entropy_weight)
+        unit = self._unit()
+        found = {c.id: c.best * unit + bonus(c.prior, c.visits) for c in node.children if c.open}
+        if node.children and self._can_widen(node):
+            found[node.id] = node.best * unit + bonus(node.prior_below / len(node.children), node.attempts)
+        return found
 
     def _ranking(self, node: Node, unit: float) -> Ranking:
         """As it is, or made anew: seldom enough to cost little, often enough that its bounds are tight."""

@@ -3,6 +3,7 @@
 asks = method.ask()            what it wants now, in order; an empty list with nothing outstanding is the end
 method.tell(number, outcome)   an ask's outcome; outcomes are told in the order asked
 method.stop(reason, finish)    no more asks, but for the one that finishes an answer; told at its place in the order
+method.change(config)          from here on by another config of the same method: a fork
 method.result()                the best answer so far, at any time
 """
 
@@ -123,5 +124,8 @@ class Method(Protocol):
     def tell(self, number: int, outcome: Outcome) -> None: ...
 
     def stop(self, reason: str, *, finish: bool = False) -> None: ...
+
+    def change(self, config: Any) -> None:
+        """Go on by another config of the same method, as a fork does. What is open stays open."""
 
     def result(self) -> Result: ...

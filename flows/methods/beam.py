@@ -7,7 +7,7 @@ K times over).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Literal
 
 from pydantic import Field
@@ -41,7 +41,14 @@ class Beam(TreeSearch):
         self._children: list[Node] = []  # of this round
         self._round = 0
         self._failure = ""
-        self._plan_round()
+        self._plan_round({tree.root.id})
+
+    def change(self, config: BeamConfig) -> None:
+        """What is not asked of this round yet is asked with the new K and L; the next selection keeps the new W."""
+        self._change(config.limits, config.in_flight)
+        self._config = config
+        waiting, self._waiting = {growth.node.id for growth in self._waiting}, []
+        self._plan_round(waiting)
 
     def _next(self) -> Growth | None:
         if not self._waiting and not self._asked:
@@ -75,11 +82,11 @@ class Beam(TreeSearch):
             self._why = "all hypotheses complete" if self._kept else self._failure
         else:
             self._round += 1
-            self._plan_round()
+            self._plan_round({node.id for node in self._kept})
 
-    def _plan_round(self) -> None:
+    def _plan_round(self, wanted: Set[str]) -> None:
         for node in self._kept:
-            if node.complete:
+            if node.complete or node.id not in wanted:
                 continue
             # The first round samples all W * K from the bare prompt.
             n = self._config.children * (self._config.width if node is self.tree.root else 1)

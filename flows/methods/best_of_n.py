@@ -33,6 +33,11 @@ class BaseConfig(MethodSettings):
     name: Literal["base"] = "base"
 
 
+def answers(config: BaseConfig | BestOfNConfig) -> int | None:
+    """N; none: as many as the limits allow."""
+    return config.n if isinstance(config, BestOfNConfig) else 1
+
+
 class BestOfN(TreeSearch):
     """One best-of-N search: one ask for all, or one after the other until a limit is reached."""
 
@@ -41,16 +46,22 @@ class BestOfN(TreeSearch):
     def __init__(self, n: int | None, limits: Limits, tree: Tree, choices: int = 1) -> None:
         super().__init__(tree, limits, 1, choices)
         self._n = n
-        self._asks = 0
+        self._asks = self._sampled = 0
+
+    def change(self, config: BaseConfig | BestOfNConfig) -> None:
+        self._change(config.limits)
+        self._n = answers(config)
 
     def _next(self) -> Growth | None:
-        if self._n is not None and self._asks:
+        n = _AT_ONCE if self._n is None else self._n - self._sampled
+        if n <= 0:
             self._why = "all answers sampled"
             return None
-        return Growth(self.tree.root, self._n or _AT_ONCE, self.tree.max_tokens, self._asks)
+        return Growth(self.tree.root, n, self.tree.max_tokens, self._asks)
 
     def _begun(self, growth: Growth) -> None:
         self._asks += 1
+        self._sampled += growth.n
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
         self._add(growth.node, outcome.children)

@@ -63,6 +63,9 @@ class Meter:
         self._iterations = 0  # told, in part at least
         self._improved: int | None = None  # iteration of the best whole answer
 
+    def change(self, limits: Limits) -> None:
+        self.limits, self.why = limits, ""
+
     def cost(self, n: int, max_tokens: int) -> Cost:
         """Of `n` choices of at most `max_tokens` tokens each, at most."""
         return Cost(n * max_tokens, n, math.ceil(n / self._choices))

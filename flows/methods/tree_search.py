@@ -144,6 +144,12 @@ class TreeSearch(ABC):
         self._why = self._why or reason
         self._may_finish = self._may_finish and finish
 
+    def _change(self, limits: Limits, in_flight: int = 1) -> None:
+        """Under other limits; whatever ended the search before does so no more."""
+        self.limits, self._in_flight = limits, in_flight
+        self._meter.change(limits)
+        self._why, self._may_finish = "", True
+
     def result(self) -> Result:
         """The best whole answer; the best text so far, said to be incomplete, where there is none."""
         pool = self._pool() or [n for n in self.tree.nodes.values() if not n.children and n is not self.tree.root]

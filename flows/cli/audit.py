@@ -1,0 +1,140 @@
+"""The verbs that ask a run on record: audit, explain, diff, rerank, fork."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from flows.cli.align import carry_out, exit_if_failed, print_answers
+from flows.cli.options import Json, Prefect, Quiet, RecordOption, RunArgument, Settings, print_json, print_table
+
+Node = Annotated[str, typer.Argument(help="A node: the beginning of its id, as aligntree show prints it.")]
+OfRun = Annotated[
+    str | None, typer.Option("--run", help="A run's id, or a beginning or end of it. Default: the newest.")
+]
+
+
+def audit(run: RunArgument = None, record: RecordOption = None, json: Json = False) -> None:
+    """Check that a run on record is what it says it is; calls no model and changes nothing.
+
+    Hash chains, node names, config hashes and counters; each search is told again offline, and its tree and answer are
+    held against the record. Exit status 1 where something is not as it was written. The head that it prints is of the
+    whole run: kept elsewhere, it shows later whether everything was written anew.
+    """
+    from flows.audit import audit as check
+    from flows.bench import open_record
+    from flows.tables import cost
+
+    with open_record(record) as opened:
+        found = check(opened, opened.find(run))
+    if json:
+        print_json(found.to_json())
+    else:
+        for fault in found.faults:
+            print(f"fault: {fault}")
+        told = f"{len(found.faults)} faults" if found.faults else "as it was written, and told again the same"
+        print(f"run {found.run}: {found.searches} searches, {found.rows} rows: {told}")
+        if found.totals:
+            print(f"cost: {cost(found.totals)}")
+        print(f"head: {found.head}")
+    if found.faults:
+        sys.exit(1)
+
+
+def explain(node: Node, run: OfRun = None, record: RecordOption = None, json: Json = False) -> None:
+    """Why a node was grown: what could be chosen at each level above it, as it stood at that moment.
+
+    Replays the search offline. V is the value, R the return, P the prior, N the visits; the highest score was chosen. A
+    child without a score was complete, or all below it was.
+    """
+    from dataclasses import asdict
+
+    from flows.bench import open_record
+    from flows.explain import explain as why
+    from flows.tables import explanation_tables
+
+    with open_record(record) as opened:
+        found = why(opened, opened.run(run), node)
+    if json:
+        print_json(asdict(found))
+        return
+    for table in explanation_tables(found):
+        print_table(table)
+    told = "it was never chosen; above is the end" if found.after is None else f"chosen after {found.after} outcomes"
+    if found.finishing:
+        told += ", as the best leaf by V, to finish an answer"
+    print(f"node {found.node[:12]} of search {found.search}: {told}")
+
+
+def diff(
+    one: Annotated[str, typer.Argument(help="A run.")],
+    other: Annotated[str, typer.Argument(help="Another run on the same record.")],
+    record: RecordOption = None,
+    json: Json = False,
+) -> None:
+    """Where two runs part: search by search, the first step that differs. Exit status 1 where one does."""
+    from dataclasses import asdict
+
+    from flows.bench import open_record
+    from flows.diff import diff as compare
+    from flows.tables import diff_table
+
+    with open_record(record) as opened:
+        found = compare(opened, opened.run(one), opened.run(other))
+    if json:
+        print_json([asdict(parting) for parting in found])
+    else:
+        print_table(diff_table(found))
+    if any(parting.step is not None for parting in found):
+        sys.exit(1)
+
+
+def rerank(run: RunArgument = None, settings: Settings = None, record: RecordOption = None, json: Json = False) -> None:
+    """Which answers other weights would have chosen among the whole answers on record; calls no model.
+
+    aligntree rerank --set weights.reference=-0.5
+
+    aligntree rerank --set per_token=true
+    """
+    from dataclasses import asdict
+
+    from flows.bench import open_record
+    from flows.config import load_settings
+    from flows.rerank import RerankSettings
+    from flows.rerank import rerank as again
+    from flows.tables import rerank_table
+
+    weighed = load_settings(RerankSettings, settings or (), weights={"tuned": 1.0, "reference": -1.0})
+    with open_record(record) as opened:
+        found = again(opened, opened.run(run), weighed)
+    if json:
+        print_json([asdict(line) for line in found])
+    else:
+        print_table(rerank_table(found))
+
+
+def fork(
+    node: Node,
+    settings: Settings = None,
+    run: OfRun = None,
+    record: RecordOption = None,
+    prefect: Prefect = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on from a node of a search under other settings, as a new run; what led there is not paid for again.
+
+    The search's method is methods.0:
+
+    aligntree fork 3f2a90c1 --set methods.0.exploration=3 --set methods.0.limits.iterations=32
+    """
+    from flows.fork import fork as go_on
+
+    summary = carry_out(
+        prefect, quiet,
+        lambda tally, through: go_on(node, settings or (), run, record=record, tally=tally, through=through),
+    )  # fmt: skip
+    print_answers(summary, json)
+    exit_if_failed(summary)

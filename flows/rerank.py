@@ -1,0 +1,79 @@
+"""Other weights over recorded candidates: which answer would have been chosen. It costs nothing: no model is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.errors import FlowError
+from flows.gold import judge
+from flows.methods import Node
+from flows.plan import config_of
+from flows.replay import replayed
+from store import Record, RunRow
+
+
+class RerankSettings(BaseModel):
+    """How a whole answer's value is made anew of the parts that its scorer recorded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: dict[str, float] = Field(
+        {"tuned": 1.0, "reference": -1.0}, min_length=1,
+        description="What each part counts; of the log-ratio: tuned and reference (nats), tokens, entropy.",
+    )  # fmt: skip
+    per_token: bool = Field(False, description="Divide by the answer's weak tokens.")
+
+
+class NoSuchPart(FlowError):
+    """A weight for a part that the scorer did not record."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """A search's answer as chosen, and as it would be; with the judge's gold where the recipe has one."""
+
+    prompt: str
+    method: str
+    seed: int
+    candidates: int
+    text: str
+    gold: float | None
+    new_text: str
+    new_gold: float | None
+    new_value: float
+
+
+def rerank(record: Record, run: RunRow, settings: RerankSettings) -> list[Reranked]:
+    """A line for each search that has a whole answer. Raises NoSuchPart."""
+    name = config_of(run).gold
+    gold = judge(name) if name else None
+    found = []
+    for row in record.searches(run.id):
+        tree = replayed(record, run, row).tree
+        if not tree.complete or not row.answer:
+            continue
+        best = min(tree.complete, key=lambda node: (-_value(node, settings), node.id))
+        texts = str(row.answer["text"]), tree.answer(best)
+        golds = [gold(row.prompt + text) if gold else None for text in texts]
+        found.append(
+            Reranked(
+                row.prompt, row.method, row.seed, len(tree.complete), texts[0], golds[0], texts[1], golds[1],
+                _value(best, settings),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _value(node: Node, settings: RerankSettings) -> float:
+    if missing := settings.weights.keys() - node.parts.keys():
+        raise NoSuchPart(
+            f"the scorer recorded no {min(missing)}",
+            where=f"weights.{min(missing)}",
+            mend=f"There are {', '.join(node.parts) or 'no parts'}",
+        )
+    value = sum(weight * node.parts[part] for part, weight in settings.weights.items())
+    return value / max(node.parts.get("tokens", 1), 1) if settings.per_token else value
