@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from store.chain import fingerprint
-from store.errors import LeaseLost, NotOnRecord, OutOfBudget, RecordFailed, RecordUnusable, StoreError
+from store.errors import BadDump, LeaseLost, NotOnRecord, OutOfBudget, RecordFailed, RecordUnusable, StoreError
 
 if TYPE_CHECKING:
     from store.audit import Chains, Fault
@@ -30,6 +30,7 @@ _LAZY = {
 __all__ = [
     "ENDED",
     "AskRow",
+    "BadDump",
     "CallKey",
     "Chains",
     "Cost",

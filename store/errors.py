@@ -34,6 +34,12 @@ class NotOnRecord(StoreError):
     exit_status = 2
 
 
+class BadDump(StoreError):
+    """Rows that are no dump of a run, or that are not as they were written."""
+
+    exit_status = 2
+
+
 class LeaseLost(StoreError):
     """Another worker holds this search; what this one still wanted to write was refused."""
 

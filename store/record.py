@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,6 +19,7 @@ from store.journal import Journal
 from store.lease import Lease, Renewer, claim
 from store.schema import nodes, now, replies, runs, searches, tells
 from store.settings import record_url, shown
+from store.transfer import dump_run, load_runs
 
 ENDED = frozenset({"done", "failed"})
 """The statuses of searches that are not gone on with."""
@@ -195,6 +196,18 @@ class Record:
     def costs(self, run_id: str) -> dict[str, SearchCost]:
         """What each search of a run took, by its id."""
         return self._database.read(lambda connection: _costs(connection, run_id))
+
+    def dump(self, run_id: str) -> Iterator[dict[str, Any]]:
+        """Every row of a run, and of the runs it was forked from, in the order that `load` takes them."""
+        return iter(self._database.read(lambda connection: dump_run(connection, run_id)))
+
+    def load(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Put dumped runs on record, those that are there already left out; returns the ids of the new ones.
+
+        All or nothing. Raises BadDump: rows that are no dump, or not as they were written.
+        """
+        given = list(rows)
+        return self._database.transact_now(lambda connection: load_runs(connection, given))
 
     def audit(self, run_id: str) -> Chains:
         """Check that the run's rows are those that were written."""

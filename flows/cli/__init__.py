@@ -11,7 +11,7 @@ import typer
 from flows.cli.align import align, demo, resume
 from flows.cli.audit import audit, diff, explain, fork, rerank
 from flows.cli.compare import compare
-from flows.cli.record import export, runs, show, upgrade
+from flows.cli.record import export, import_, runs, show, upgrade
 from flows.cli.weak import doctor, preferences, tune
 
 app = typer.Typer(
@@ -33,11 +33,11 @@ def options(
 
 
 VERBS = (
-    align, resume, compare, runs, show, export, audit, explain, diff, rerank, fork, preferences, tune, doctor, demo,
-    upgrade,
+    align, resume, compare, runs, show, export, import_, audit, explain, diff, rerank, fork, preferences, tune, doctor,
+    demo, upgrade,
 )  # fmt: skip
 for verb in VERBS:
-    app.command()(verb)
+    app.command(verb.__name__.rstrip("_"))(verb)
 
 
 def main() -> None:

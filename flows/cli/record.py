@@ -1,8 +1,7 @@
-"""The verbs of the record: runs, show, export, upgrade."""
+"""The verbs of the record: runs, show, export, import, upgrade."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -57,34 +56,58 @@ def show(
 
 def export(
     run: RunArgument = None,
+    form: Annotated[
+        str, typer.Option("--as", help="answers, nodes, preferences, alpaca_eval, or run (for aligntree import).")
+    ] = "answers",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSONL file to write. Default: standard output.")
+        Path | None,
+        typer.Option("--output", "-o", help="File: .jsonl, .json or .parquet. Default: JSONL to standard output."),
     ] = None,
+    margin: Annotated[
+        float, typer.Option("--margin", min=0, help="Of preferences: by how much values of siblings differ, at least.")
+    ] = 1.0,
     record: RecordOption = None,
 ) -> None:
-    """Write a run's whole answers as JSONL, one a line: prompt, text, value, gold.
+    """Write what a run found, for other programs.
 
-    All that the searches found, not the chosen ones alone. It is what aligntree doctor --weak reads:
+    answers: all whole answers, with value and gold, as aligntree doctor --weak reads them. nodes: the trees.
+    preferences: the best and the worst child of each node, as aligntree tune reads them. alpaca_eval: the chosen
+    answers. run: all rows, for aligntree import.
 
     aligntree align --file held_out.txt --method best_of_n --set methods.0.n=8
 
     aligntree export -o held_out.jsonl
     """
-    import json
-
     from flows.bench import open_record
-    from flows.export import answers
+    from flows.errors import BadConfig
+    from flows.export import FORMS, write
 
+    if form not in FORMS:
+        raise BadConfig(f"{form!r} is no form", where="--as", mend=f"There are {', '.join(FORMS)}")
     with open_record(record) as opened:
-        lines = (json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers(opened, opened.run(run)))
-        if output is None:
-            sys.stdout.writelines(lines)
-            return
-        scratch = output.with_name(f"{output.name}.part")
-        with scratch.open("w", encoding="utf-8") as file:
-            count = sum(bool(file.write(line)) for line in lines)
-        scratch.replace(output)
-    print(f"{count} answers in {output}")
+        count = write(FORMS[form](opened, opened.run(run), margin), form, output)
+    if output is not None:
+        print(f"{count} {'rows' if form == 'run' else form} in {output}")
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="What aligntree export --as run wrote.")], record: RecordOption = None
+) -> None:
+    """Put exported runs on another record, hashes and all; audited, and nothing is written where something is amiss.
+
+    Searches that had not ended can be resumed there.
+    """
+    from flows.bench import open_record
+    from flows.export import read_lines
+
+    rows = read_lines(file)
+    with open_record(record, create=True) as opened:
+        new = opened.load(rows)
+        shown = opened.shown
+    for run in new:
+        print(f"run {run} is in {shown} now")
+    if not new:
+        print(f"nothing new: its runs are in {shown} already")
 
 
 def upgrade(record: RecordOption = None) -> None:
