@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version as package_version
 from typing import Any
 
+from flows.calls import Line
 from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
 from flows.plan import choices, config_of, method_config, new_searches
@@ -65,7 +66,7 @@ class Bench:
             name=self.config.name,
             config=self.config.model_dump(mode="json"),
             versions=_versions(),
-            prices=self.models.strong.price.to_json() if self.models.strong.price else {},
+            prices=self.models.line.strong.price.to_json() if self.models.line.strong.price else {},
             finding=self.finding,
             limits={"run": budget.limits(), "day": budget.day.limits(), "all": budget.all.limits()},
             searches=searches,
@@ -77,6 +78,7 @@ class Bench:
 
         Raises RunInterrupted when some did not end.
         """
+        self.tally.run = run_id
         rows = self.record.searches(run_id)
         unfinished = [row.id for row in rows if not row.ended]
         self.tally.searches, self.tally.done = len(rows), len(rows) - len(unfinished)
@@ -156,7 +158,8 @@ async def _models(
             )
         finding = known or {"strong": asdict(await strong.probe()), "weak": _told(scorer), "entropy": "bits"}
         slots = asyncio.Semaphore(config.strong.concurrency)
-        yield Models(strong, slots, choices(config, finding), _scoring(scorer, thread), scorer.name), finding
+        line = Line(strong, slots, choices(config, finding))
+        yield Models(line, _scoring(scorer, thread), scorer.name), finding
     finally:
         thread.shutdown(cancel_futures=True)
         await strong.close()

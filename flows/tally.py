@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 class Tally:
     """What a run has done since it was started here, for whoever watches it."""
 
+    run: str = ""
     searches: int = 0
     done: int = 0
     nodes: int = 0

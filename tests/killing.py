@@ -6,11 +6,14 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 from flows.bench import open_bench, open_bench_of
+from flows.cli import main
 from providers.base import ContinuationRequest, Reply
 from providers.litellm import LiteLLMStrongModel
 from store.database import Database
@@ -75,3 +78,19 @@ def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], 
 
     with patch("flows.bench.open_scorer", open_formula_scorer):
         asyncio.run(work())
+
+
+def command(*arguments: str) -> multiprocessing.process.BaseProcess:
+    """The command in a process of its own, started; it scores by formula. What it tells is in the file `told`."""
+    process = _PROCESSES.Process(target=_command, args=(arguments,))
+    process.start()
+    return process
+
+
+def _command(arguments: tuple[str, ...]) -> None:
+    sys.argv = ["aligntree", *arguments]
+    with (
+        Path("told").open("w", encoding="utf-8", buffering=1) as sys.stderr,
+        patch("flows.bench.open_scorer", open_formula_scorer),
+    ):
+        main()

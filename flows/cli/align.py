@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from signal import SIGINT
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -116,6 +117,7 @@ def carry_out(
     quiet_libraries()
     from flows.bench import Bench
     from flows.progress import Watch, run_line
+    from flows.signals import Stopped, stopped_by_signals
     from flows.tally import Tally
 
     tally = Tally()
@@ -127,10 +129,12 @@ def carry_out(
         through = through_prefect
     try:
         with Watch(run_line(tally), quiet=quiet):
-            return asyncio.run(work(tally, through))
-    except KeyboardInterrupt:
-        print("interrupted; what was paid for is on record, go on with: aligntree resume", file=sys.stderr)
-        sys.exit(130)
+            return asyncio.run(stopped_by_signals(work(tally, through)))
+    except (Stopped, KeyboardInterrupt) as stop:
+        what = str(stop) or "interrupted"
+        on_record = f"what was paid for is on record, go on with: aligntree resume {tally.run}"
+        print(f"{what}: {on_record if tally.run else 'nothing was begun'}", file=sys.stderr)
+        sys.exit(128 + getattr(stop, "signal", SIGINT))
 
 
 def _wants_prefect(asked: bool | None) -> bool:

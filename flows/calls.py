@@ -1,0 +1,180 @@
+"""The paid calls of one search: split over requests, tried again, each with its intent and its reply on record."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from dataclasses import dataclass
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from flows.config import RunConfig
+from flows.methods import Method, Sample
+from flows.rows import ask_row, continuations_from_json, reply_row, request_row
+from flows.tally import Tally
+from providers import Blame, CallFailed, Continuation, ContinuationRequest, Reply, StrongModel
+from providers.policy import retrying, split
+from store import CallKey, Cost, History, Journal, OutOfBudget, ReplyRow, SearchRow
+
+
+@dataclass(frozen=True)
+class Line:
+    """The way to the strong model that searches share: its slots, and the choices that one request brings."""
+
+    strong: StrongModel
+    slots: asyncio.Semaphore
+    choices_per_request: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one request of an ask brought, and the tokens that the server counted."""
+
+    continuations: tuple[Continuation, ...]
+    tokens: int
+
+
+class Calls:
+    """Fulfils the asks of a search: from the record where the replies are there, else paid for.
+
+    `inherited`: calls that a fork's parent made. A request that is cancelled while it is on the wire is waited for by
+    `drain`: what is paid for gets its reply on record.
+    """
+
+    def __init__(
+        self,
+        row: SearchRow,
+        config: RunConfig,
+        method: Method,
+        journal: Journal,
+        history: History,
+        line: Line,
+        tally: Tally,
+        inherited: int,
+    ) -> None:
+        self._row, self._config, self._method = row, config, method
+        self._journal, self._history, self._line, self._tally = journal, history, line, tally
+        self._sent: dict[tuple[int, int], list[CallKey]] = {}  # recorded attempts of each ask's parts, in order
+        for key in history.calls:
+            self._sent.setdefault((key.ask, key.part), []).append(key)
+        self._count = inherited + len(history.calls)
+        self._on_the_wire: set[asyncio.Task[Reply]] = set()
+        self.stopped = False
+        """Nothing more is sent."""
+        template = config.strong.template
+        environment = SandboxedEnvironment(undefined=StrictUndefined)
+        self._text = environment.from_string(template).render(prompt=row.prompt) if template else row.prompt
+
+    def made(self, ask: Sample) -> int:
+        """HTTP requests made for an ask, those that failed included."""
+        return sum(len(keys) for (number, _), keys in self._sent.items() if number == ask.number)
+
+    async def drain(self) -> None:
+        """Wait for what is on the wire still."""
+        await asyncio.gather(*self._on_the_wire, return_exceptions=True)
+
+    async def collect(self, ask: Sample) -> list[Part]:
+        """`ask.n` choices: split over requests, topped up where a server gives fewer than asked.
+
+        Fewer where a part was refused or the money is gone, and others brought some: what was paid for is used.
+        """
+        got: list[Part] = []
+        part, most, missing = 0, self._line.choices_per_request, ask.n
+        while missing > 0:
+            sizes = split(missing, most)
+            requests = (self._part(ask, part + i, size) for i, size in enumerate(sizes))
+            # All are waited for, whatever one of them brings: what is paid for gets its reply on record.
+            brought = await asyncio.gather(*requests, return_exceptions=True)
+            failures = [failure for failure in brought if isinstance(failure, BaseException)]
+            replies = [reply for reply in brought if not isinstance(reply, BaseException)]
+            got += replies
+            missing -= sum(len(reply.continuations) for reply in replies)
+            for failure in failures:
+                if not got or not _leaves_the_rest(failure):
+                    raise failure
+            if failures:
+                break
+            part += len(sizes)
+            most = min(most, max(len(reply.continuations) for reply in replies))
+        return got
+
+    async def _part(self, ask: Sample, part: int, n: int) -> Part:
+        """The choices of one part: from the record where they are, else paid for, tried again if need be."""
+        sent = self._sent.setdefault((ask.number, part), [])
+        for key in sent:
+            recorded = self._history.replies[key]
+            if recorded.failure is None:
+                return Part(continuations_from_json(recorded.continuations or ()), recorded.output_tokens)
+            if recorded.failure.get("blame") == Blame.REQUEST:
+                raise CallFailed(recorded.failure["what"], where=self._row.id, blame=Blame.REQUEST, billed=False)
+        async for trial in retrying(self._config.strong.retry_for):
+            with trial:
+                reply = await self._call(ask, CallKey(ask.number, part, len(sent)), n)
+                return Part(reply.continuations, reply.usage.output)
+        raise AssertionError("retrying returns or raises")
+
+    async def _call(self, ask: Sample, key: CallKey, n: int) -> Reply:
+        """One HTTP request. Whoever cancels this does not cancel what is begun."""
+        if self.stopped:
+            raise OutOfBudget("the search was stopped", where=f"search {self._row.id}")
+        if self._count >= self._most(ask):
+            # Tried again or topped up too often: the call that finishes an answer is not theirs to take.
+            raise CallFailed("limits.calls", where=f"search {self._row.id}", blame=Blame.REQUEST, billed=False)
+        self._count += 1
+        async with self._line.slots:
+            task = asyncio.create_task(self._send(ask, key, self._request(ask, key.part, n)))
+            self._on_the_wire.add(task)
+            task.add_done_callback(self._on_the_wire.discard)
+            return await asyncio.shield(task)
+
+    async def _send(self, ask: Sample, key: CallKey, request: ContinuationRequest) -> Reply:
+        """Intent, request, reply."""
+        worst = Cost(*self._line.strong.worst_case(request))
+        await self._journal.intend(ask_row(ask), key, request_row(request), worst)
+        self._sent[key.ask, key.part].append(key)
+        try:
+            reply = await self._line.strong.send(request)
+        except CallFailed as failed:
+            failure = {"what": failed.what, "status": failed.status, "blame": failed.blame, "billed": failed.billed}
+            await self._journal.settle(key, ReplyRow(None, failure, failed.body), billed=failed.billed)
+            raise
+        await self._journal.settle(key, reply_row(reply))
+        self._tally.calls += 1
+        self._tally.input_tokens += reply.usage.input
+        self._tally.output_tokens += reply.usage.output
+        return reply
+
+    def _most(self, ask: Sample) -> float:
+        """Calls that may have been made in all by the time an ask makes one more; one is kept back for finishing."""
+        tree, limit = self._method.tree, self._method.limits.calls
+        if limit is None:
+            return math.inf
+        whole = ask.unit == "tokens" and tree.nodes[ask.node].depth + ask.max_tokens >= tree.max_tokens
+        return limit if tree.complete or whole else limit - 1
+
+    def _request(self, ask: Sample, part: int, n: int) -> ContinuationRequest:
+        sampling, tree = self._config.sampling, self._method.tree
+        return ContinuationRequest(
+            text=self._text + tree.answer(tree.nodes[ask.node]),
+            n=n,
+            max_tokens=ask.max_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            stop=sampling.stop,
+            seed=request_seed(self._row.seed, self._row.key, ask.node, ask.attempt, part),
+            logprobs=self._config.strong.logprobs,
+        )
+
+
+def request_seed(seed: int, search_key: str, node: str, attempt: int, part: int) -> int:
+    """31 bits from a hash: neighbouring requests share no choices (llama.cpp's choice j uses seed + j)."""
+    digest = hashlib.sha256(f"{seed}/{search_key}/{node}/{attempt}/{part}".encode()).digest()
+    return int.from_bytes(digest[:4]) & 0x7FFF_FFFF
+
+
+def _leaves_the_rest(failure: BaseException) -> bool:
+    """The other parts of an ask stand without the one that failed so."""
+    return isinstance(failure, OutOfBudget) or (isinstance(failure, CallFailed) and failure.blame is Blame.REQUEST)
