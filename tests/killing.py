@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -42,9 +43,17 @@ class Steps:
         self._left -= 1
 
 
-def run(base: str, record: str, die_at: int | None, settings: dict[str, Any], *, begin: bool) -> int | None:
+def run(
+    base: str,
+    record: str,
+    die_at: int | None,
+    settings: dict[str, Any],
+    *,
+    begin: bool,
+    prompts: Sequence[str] = PROMPTS,
+) -> int | None:
     """Begin a run, or go on with the newest, in a new process; returns its exit code."""
-    process = _PROCESSES.Process(target=_work, args=(base, record, die_at, settings, begin))
+    process = _PROCESSES.Process(target=_work, args=(base, record, die_at, settings, prompts if begin else None))
     process.start()
     process.join(60)
     if process.is_alive():
@@ -53,7 +62,41 @@ def run(base: str, record: str, die_at: int | None, settings: dict[str, Any], *,
     return process.exitcode
 
 
-def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], begin: bool) -> None:
+def begun(base: str, record: str, settings: dict[str, Any], prompts: Sequence[str]) -> str:
+    """Put a run on record, and do nothing of it yet; returns its id."""
+
+    async def begin() -> str:
+        async with open_bench(config_for(base, **settings), record) as bench:
+            return await bench.begin(prompts)
+
+    with patch("flows.bench.open_scorer", open_formula_scorer):
+        return asyncio.run(begin())
+
+
+def start(record: str, run_id: str, *, most_bytes: int | None = None) -> multiprocessing.process.BaseProcess:
+    """Go on with a run in a new process, which is returned as soon as it is started.
+
+    `most_bytes`: how large a file may become there, as if the disk were full; what it tells is in the file `told`.
+    """
+    process = _PROCESSES.Process(target=_go_on, args=(record, run_id, most_bytes))
+    process.start()
+    return process
+
+
+def _go_on(record: str, run_id: str, most_bytes: int | None) -> None:
+    if most_bytes is not None:
+        sys.stderr = Path("told").open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - as long as the process
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    async def work() -> None:
+        async with open_bench_of(run_id, record) as bench:
+            await bench.carry_out(run_id)
+
+    with patch("flows.bench.open_scorer", open_formula_scorer):
+        asyncio.run(work())
+
+
+def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], prompts: Sequence[str] | None) -> None:
     steps = Steps(die_at)
     transact, send = Database.transact, LiteLLMStrongModel.send
 
@@ -70,9 +113,9 @@ def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], 
         return reply
 
     async def work() -> None:
-        opening = open_bench(config_for(base, **settings), record) if begin else open_bench_of(None, record)
+        opening = open_bench(config_for(base, **settings), record) if prompts else open_bench_of(None, record)
         async with opening as bench:
-            run_id = await bench.begin(PROMPTS) if begin else bench.record.run().id
+            run_id = await bench.begin(prompts) if prompts else bench.record.find()
             Database.transact, LiteLLMStrongModel.send = dying_transact, dying_send  # type: ignore[method-assign]
             await bench.carry_out(run_id)
 

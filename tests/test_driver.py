@@ -24,7 +24,7 @@ from scoring import Candidate, Score
 from store import Record
 from tests.formula_api import Fault, FormulaAPI
 from tests.formula_scorer import FormulaScorer
-from tests.test_resume import trees
+from tests.on_record import trees
 
 ALIGNTREE = {"name": "aligntree", "limits": {"iterations": 8}, "children": 2, "chunk_tokens": 3}
 BEAM = {"name": "beam", "width": 3, "children": 2, "chunk_tokens": 3, "limits": {"tokens": 60}}

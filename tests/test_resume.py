@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from flows import RunConfig, align, resume
 from flows.errors import RunInterrupted
@@ -16,40 +20,14 @@ from flows.plan import fresh_method
 from flows.replay import replay
 from store import Record
 from tests import killing
+from tests.benchmarks.kills import survive
 from tests.formula_api import Fault, FormulaAPI
+from tests.on_record import asked, trees
 
 METHODS = {
     "aligntree": {"name": "aligntree", "limits": {"iterations": 3}, "children": 2, "chunk_tokens": 4},
     "beam": {"name": "beam", "width": 2, "children": 2, "chunk_tokens": 6, "in_flight": 2},
 }
-
-
-def trees(record: str) -> dict[str, Any]:
-    """All that makes a search's tree, by its key: asks, nodes, scores and tells in order, and the answer.
-
-    But not the seconds, nor the calls, of which those that a kill lost are made again.
-    """
-    opened = Record.open(record)
-    try:
-        found = {}
-        for search in opened.searches(opened.run().id):
-            history = opened.history(search.id)
-            tells = [
-                replace(t, outcome={k: v for k, v in t.outcome.items() if k not in ("seconds", "calls")})
-                for t in history.tells
-            ]
-            found[search.key] = (
-                search.status, search.answer, history.asks, history.nodes, history.scores, tells,
-            )  # fmt: skip
-        return found
-    finally:
-        opened.close()
-
-
-def asked(api: FormulaAPI) -> Counter[tuple[Any, ...]]:
-    """The requests of searches (the probe aside), by what they asked for."""
-    paid = [r for r in api.requests if r["max_tokens"] > 1]
-    return Counter((r["prompt"], r["seed"], r["n"]) for r in paid)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -162,3 +140,60 @@ async def test_a_budget_stops_cleanly_before_the_request_that_would_exceed_it(
     assert len(api.requests) == 3 + 1  # and the probe
     assert (await resume(record=record_url)).answers == summary.answers
     assert len(api.requests) == 4
+
+
+def test_runs_killed_at_random_moments_end_as_if_nobody_had_killed_them(record_url: str) -> None:
+    """The short form of: python -m tests.benchmarks.kills."""
+    report = survive(record_url, kills=6, seed=7)
+    assert report.kills >= 6
+
+
+def test_a_full_disk_interrupts_and_nothing_is_lost_once_there_is_room(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    settings = {"methods": list(METHODS.values())}
+    asyncio.run(align(killing.PROMPTS, formula_config(**settings), record="whole.db"))
+    whole = asked(api)
+    api.requests.clear()
+    run = killing.begun(api.base, "r.db", settings, killing.PROMPTS)
+    for most_bytes in (150_000, 200_000, 250_000):
+        process = killing.start("r.db", run, most_bytes=most_bytes)
+        process.join(60)
+        assert process.exitcode == 1
+        told = Path("told").read_text(encoding="utf-8")
+        assert re.search("RunInterrupted: .*(full|I/O error).* Mend the database, then: aligntree resume", told), told
+    summary = asyncio.run(resume(record="r.db"))
+    assert summary.finished
+    assert trees("r.db") == trees("whole.db")
+    # What could not be written was lost, and asked for again: at most what was in flight each time.
+    assert set(asked(api)) == set(whole)
+    assert (asked(api) - whole).total() <= 3 * 8
+
+
+def test_a_database_that_drops_its_connections_is_come_back_to(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], postgres: str
+) -> None:
+    settings = {"methods": list(METHODS.values()), "strong": {"choices_per_request": 2}}
+    asyncio.run(align(killing.PROMPTS, formula_config(**settings), record="whole.db"))
+    server = create_engine(make_url(postgres).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    name = f"record_{uuid.uuid4().hex}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(postgres).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    run = killing.begun(api.base, url, settings, killing.PROMPTS)
+    api.delay = lambda: 0.05
+    codes: list[int | None] = []
+    dropped = 0
+    gone = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+    while not codes or codes[-1] != 0:
+        process = killing.start(url, run)
+        while process.is_alive():
+            process.join(0.03 if dropped < 40 else 60)
+            if len(api.requests) > 1 and dropped < 40:
+                with server.connect() as connection:
+                    dropped += len(connection.execute(gone, {"name": name}).all())
+        codes.append(process.exitcode)
+    server.dispose()
+    assert dropped >= 40
+    assert set(codes) <= {0, 1}  # a connection that is dropped between two transactions is made anew
+    assert trees(url) == trees("whole.db")

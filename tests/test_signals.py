@@ -17,7 +17,7 @@ from flows import RunConfig, align, resume
 from store import Record
 from tests import killing
 from tests.formula_api import FormulaAPI
-from tests.test_resume import trees
+from tests.on_record import trees
 
 METHODS = [
     {"name": "aligntree", "limits": {"iterations": 6}, "children": 2, "chunk_tokens": 3},
