@@ -18,6 +18,7 @@ from flows.cli import main
 from providers.base import ContinuationRequest, Reply
 from providers.litellm import LiteLLMStrongModel
 from store.database import Database
+from store.lease import LIFE_MS
 from tests.conftest import config_for
 from tests.formula_scorer import open_formula_scorer
 
@@ -73,26 +74,33 @@ def begun(base: str, record: str, settings: dict[str, Any], prompts: Sequence[st
         return asyncio.run(begin())
 
 
-def start(record: str, run_id: str, *, most_bytes: int | None = None) -> multiprocessing.process.BaseProcess:
+def start(
+    record: str, run_id: str, *, most_bytes: int | None = None, lease_ms: int = LIFE_MS
+) -> multiprocessing.process.BaseProcess:
     """Go on with a run in a new process, which is returned as soon as it is started.
 
-    `most_bytes`: how large a file may become there, as if the disk were full; what it tells is in the file `told`.
+    `most_bytes`: how large a file may become there, as if the disk were full. `lease_ms`: how long its leases live.
+    What it tells is in the file `told`.
     """
-    process = _PROCESSES.Process(target=_go_on, args=(record, run_id, most_bytes))
+    process = _PROCESSES.Process(target=_go_on, args=(record, run_id, most_bytes, lease_ms))
     process.start()
     return process
 
 
-def _go_on(record: str, run_id: str, most_bytes: int | None) -> None:
+def _go_on(record: str, run_id: str, most_bytes: int | None, lease_ms: int) -> None:
+    sys.stderr = Path("told").open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - as long as the process
     if most_bytes is not None:
-        sys.stderr = Path("told").open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - as long as the process
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
     async def work() -> None:
         async with open_bench_of(run_id, record) as bench:
             await bench.carry_out(run_id)
 
-    with patch("flows.bench.open_scorer", open_formula_scorer):
+    with (
+        patch("flows.bench.open_scorer", open_formula_scorer),
+        patch("store.lease.LIFE_MS", lease_ms),
+        patch("store.lease._RENEW_EVERY_S", lease_ms / 3000),
+    ):
         asyncio.run(work())
 
 
