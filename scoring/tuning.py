@@ -42,10 +42,10 @@ def tune(preferences: Path, target: Path, weak: WeakSettings, settings: TuneSett
     most = min(settings.max_tokens, backbone.context)
     rows = [_row(pair, backbone.reader, most, f"{preferences}, line {n}") for n, pair in pairs]
     told |= {"number_format": backbone.number_format, "pairs": len(rows), "versions": _versions()}
-    report(0, math.ceil(len(rows) / settings.batch * settings.epochs), None)
     checkpoints = target / _CHECKPOINTS
     checkpoints.mkdir(parents=True, exist_ok=True)
     write_whole(checkpoints / _TOLD, _json(told))
+    report(0, math.ceil(len(rows) / settings.batch * settings.epochs), None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TRL's and PEFT's use of transformers
         trainer = _trainer(backbone, rows, settings, checkpoints, report)
