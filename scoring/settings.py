@@ -70,7 +70,15 @@ class TuneSettings(BaseModel):
     likelihood: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="Weight of a likelihood term on chosen text; it lifts DPO's level."
     )
-    rank: int = Field(8, ge=1, description="Rank of the LoRA matrices.")
+    members: int = Field(
+        1,
+        ge=1,
+        description="Adapters trained apart, each on its share of the pairs, then averaged into one.",
+    )
+    rank: int = Field(8, ge=1, description="Rank of the LoRA matrices of each member.")
+    mean_rank: int | None = Field(
+        None, ge=1, description="Rank of the adapter that is written: members' mean, cut to it; as rank unless given."
+    )
     modules: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         ("q_proj", "v_proj", "o_proj"), min_length=1, description="Projections adapted, by name: q_proj,v_proj."
     )
@@ -81,4 +89,6 @@ class TuneSettings(BaseModel):
     batch: int = Field(8, ge=1, description="Pairs in a step.")
     max_tokens: int = Field(512, ge=2, description="Weak tokens in prompt + text, at most; longer is an error.")
     checkpoint_every: int = Field(50, ge=1, description="Steps between checkpoints, from which tuning resumes.")
-    seed: int = Field(20251114, ge=0, lt=2**32, description="Of initial weights and of the order of pairs.")
+    seed: int = Field(
+        20251114, ge=0, lt=2**32, description="Of initial weights, of members' shares and of the order of pairs."
+    )

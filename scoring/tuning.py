@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import random
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -15,9 +16,11 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
+from safetensors.torch import load_file, save_file
 from transformers import PrinterCallback, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer
 
+from scoring.averaging import average
 from scoring.backbone import Backbone, Reader, common_prefix, load_backbone
 from scoring.base import Candidate, Report
 from scoring.embedded import EMBEDDED
@@ -29,29 +32,36 @@ from scoring.settings import TuneSettings, WeakSettings
 def tune(preferences: Path, target: Path, weak: WeakSettings, settings: TuneSettings, report: Report) -> dict[str, Any]:
     """Write an adapter on `weak.reference` to the folder `target`, with `tuning.json`: settings, data, TRL's log.
 
-    A tuning that was killed goes on from its last checkpoint when called again. Raises BadPreferences, TuningFailed and
+    It is the mean of `settings.members` adapters, each trained from the reference on its own share of the pairs. A
+    tuning that was killed goes on from its last checkpoint when called again. Raises BadPreferences, TuningFailed and
     WeakModelMissing before anything is written; returns what `tuning.json` holds.
     """
     told = _told(preferences, weak, settings)
     begun = _begun(target, told)
     if begun:  # in the number format that it was begun in, which may have been measured
         weak = weak.model_copy(update={"number_format": begun["number_format"]})
-    pairs = read_preferences(preferences)
-    backbone = load_backbone(weak)
-    _check_modules(backbone.model, settings.modules)
-    most = min(settings.max_tokens, backbone.context)
-    rows = [_row(pair, backbone.reader, most, f"{preferences}, line {n}") for n, pair in pairs]
-    told |= {"number_format": backbone.number_format, "pairs": len(rows), "versions": _versions()}
+    rows, number_format = _rows(preferences, weak, settings)
+    weak = weak.model_copy(update={"number_format": number_format})
+    told |= {"number_format": number_format, "pairs": len(rows), "versions": _versions()}
     checkpoints = target / _CHECKPOINTS
     checkpoints.mkdir(parents=True, exist_ok=True)
     write_whole(checkpoints / _TOLD, _json(told))
-    report(0, math.ceil(len(rows) / settings.batch * settings.epochs), None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # TRL's and PEFT's use of transformers
-        trainer = _trainer(backbone, rows, settings, checkpoints, report)
-        trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
-    _save(trainer.model, target, weak.reference)
-    told["log"] = trainer.state.log_history
+    random.Random(settings.seed).shuffle(rows)
+    shares = [rows[member :: settings.members] for member in range(settings.members)]
+    folders = [checkpoints / f"member-{member}" for member in range(settings.members)]
+    steps = [_steps(len(share), settings) for share in shares]
+    done = [steps[member] if (folder / _LOG).is_file() else 0 for member, folder in enumerate(folders)]
+    report(sum(done), sum(steps), None)
+    for member, folder in enumerate(folders):
+        if not done[member]:
+            own = settings.model_copy(update={"seed": (settings.seed + member) % 2**32})
+            _train(shares[member], weak, own, folder, _within(report, sum(steps[:member]), sum(steps)))
+    _write_mean(folders, target, weak.reference, settings)
+    told["log"] = [
+        {"member": member} | entry
+        for member, folder in enumerate(folders)
+        for entry in json.loads((folder / _LOG).read_text(encoding="utf-8"))
+    ]
     write_whole(target / _TOLD, _json(told))  # last: it says that the adapter is finished
     shutil.rmtree(checkpoints)
     return told
@@ -59,7 +69,8 @@ def tune(preferences: Path, target: Path, weak: WeakSettings, settings: TuneSett
 
 _TOLD = "tuning.json"
 _CHECKPOINTS = "checkpoints"
-_ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+_LOG = "log.json"
+_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 class _TokenPairs(DPOTrainer):
@@ -78,7 +89,7 @@ class _Reporting(TrainerCallback):
         self._report(state.global_step, state.max_steps, told[-1] if told else None)
 
 
-def _json(told: dict[str, Any]) -> str:
+def _json(told: Any) -> str:
     return json.dumps(told, indent=1) + "\n"
 
 
@@ -110,6 +121,48 @@ def _begun(target: Path, told: dict[str, Any]) -> dict[str, Any] | None:
             mend="Go on with those, give another folder with -o, or delete it",
         )
     return begun
+
+
+def _rows(preferences: Path, weak: WeakSettings, settings: TuneSettings) -> tuple[list[dict[str, list[int]]], str]:
+    """What TRL trains on, and the number format to train in. Raises BadPreferences and TuningFailed."""
+    pairs = read_preferences(preferences)
+    if len(pairs) < settings.members:
+        raise BadPreferences(
+            f"fewer than members = {settings.members}",
+            where=f"{preferences}: {len(pairs)} pairs",
+            mend="Set members lower: each is trained on its share of them",
+        )
+    backbone = load_backbone(weak)
+    _check_modules(backbone.model, settings.modules)
+    most = min(settings.max_tokens, backbone.context)
+    rows = [_row(pair, backbone.reader, most, f"{preferences}, line {n}") for n, pair in pairs]
+    return rows, backbone.number_format
+
+
+def _within(report: Report, before: int, total: int) -> Report:
+    """For a member, whose steps are some of all."""
+    return lambda done, _, loss: report(before + done, total, loss)
+
+
+def _steps(pairs: int, settings: TuneSettings) -> int:
+    return math.ceil(math.ceil(pairs / settings.batch) * settings.epochs)
+
+
+def _train(
+    rows: Sequence[dict[str, list[int]]], weak: WeakSettings, settings: TuneSettings, folder: Path, report: Report
+) -> None:
+    """Train one member in its folder, from its last checkpoint where it has one; leave its adapter and log there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TRL's and PEFT's use of transformers
+        trainer = _trainer(load_backbone(weak), rows, settings, folder, report)
+        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+    model: Any = trainer.model
+    if not all(parameter.isfinite().all() for parameter in model.parameters() if parameter.requires_grad):
+        raise TuningFailed("it diverged", where=f"folder {folder}", mend="Lower learning_rate, and begin anew")
+    model.save_pretrained(folder, save_embedding_layers=False)
+    write_whole(folder / _LOG, _json(trainer.state.log_history))  # last: it says that the member is finished
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -187,19 +240,18 @@ def _trainer(
     return trainer
 
 
-def _save(model: Any, target: Path, reference: str) -> None:
-    """The adapter alone, in bfloat16, which halves it: no checkpoint, and no README, which is for people to write."""
+def _write_mean(members: Sequence[Path], target: Path, reference: str, settings: TuneSettings) -> None:
+    """The members' mean, in bfloat16, which halves it: no checkpoint, and no README, which is for people to write."""
+    rank = settings.mean_rank or settings.rank
+    mean = average([load_file(member / _WEIGHTS) for member in members], rank)
+    config = json.loads((members[0] / _CONFIG).read_text(encoding="utf-8"))
+    config |= {"r": rank, "lora_alpha": 2 * rank}
     if reference == EMBEDDED:
-        model.peft_config["default"].base_model_name_or_path = "SmolLM2-135M-Instruct"  # not a path of this machine
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            if not parameter.isfinite().all():
-                raise TuningFailed("it diverged", where=f"folder {target}", mend="Lower learning_rate, and begin anew")
-            parameter.data = parameter.data.to(torch.bfloat16)
-    scratch = target / _CHECKPOINTS / "adapter"
-    model.save_pretrained(scratch, save_embedding_layers=False)
-    for name in _ADAPTER:
-        (scratch / name).replace(target / name)
+        config["base_model_name_or_path"] = "SmolLM2-135M-Instruct"  # not a path of this machine
+    scratch = target / _CHECKPOINTS / _WEIGHTS
+    save_file({name: matrix.to(torch.bfloat16) for name, matrix in mean.items()}, scratch, {"format": "pt"})
+    scratch.replace(target / _WEIGHTS)
+    write_whole(target / _CONFIG, _json(config))
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -27,6 +28,7 @@ from scoring import (
     tune,
     write_whole,
 )
+from scoring.averaging import average
 from tests.tiny_model import save_tiny_model
 
 KIND, UNKIND = (" a joy from start to end", " so lovely and warm"), (" dull and far too long", " a waste of our time")
@@ -94,6 +96,61 @@ def test_a_killed_tuning_goes_on_from_its_checkpoint_to_the_same_adapter(
         assert one[name].float().numpy() == pytest.approx(other[name].float().numpy(), abs=1e-3)
 
 
+SOUP = QUICK.model_copy(update={"members": 3, "mean_rank": 16})
+
+
+def test_members_are_trained_on_shares_of_their_own_and_averaged(
+    tiny: WeakSettings, preferences: Path, tmp_path: Path
+) -> None:
+    """Killed within the second member and again before the mean, it goes on with that member, then with the mean."""
+
+    def die_at_15(done: int, *_: Any) -> None:
+        if done == 15:
+            raise KeyboardInterrupt
+
+    told = tune(preferences, tmp_path / "whole", tiny, SOUP)
+    assert [entry["member"] for entry in told["log"] if "train_runtime" in entry] == [0, 1, 2]
+    pair = open_scorer(tiny.model_copy(update={"adapter": str(tmp_path / "whole")}))
+    values = [pair.score([Candidate("The book was", text, True)])[0].value for text in (*KIND, *UNKIND)]
+    assert min(values[:2]) > max(values[2:])
+    assert json.loads((tmp_path / "whole" / "adapter_config.json").read_text(encoding="utf-8"))["r"] == 16
+    with pytest.raises(KeyboardInterrupt):
+        tune(preferences, tmp_path / "killed", tiny, SOUP, die_at_15)
+    seen: list[int] = []
+    tune(preferences, tmp_path / "killed", tiny, SOUP, lambda done, *_: seen.append(done))
+    assert seen == [8, *range(14, 25)]  # 24 pairs: 3 members of 8 steps; from the second's checkpoint
+    one, other = (_added(load_file(tmp_path / run / "adapter_model.safetensors")) for run in ("killed", "whole"))
+    for name in one:
+        assert one[name] == pytest.approx(other[name], abs=1e-3)
+
+
+def _added(adapter: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """What an adapter adds to each weight, which is the same whichever way it is factored."""
+    names = [name for name in adapter if ".lora_A." in name]
+    return {
+        name: (adapter[name.replace("lora_A", "lora_B")].float() @ adapter[name].float()).numpy() for name in names
+    }  # fmt: skip
+
+
+def test_the_mean_of_adapters_is_that_of_what_they_add() -> None:
+    """Exactly where its rank suffices; else the nearest of that rank, by the singular values left out."""
+    torch.manual_seed(1)
+    adapters = [{"p.lora_A.weight": torch.randn(2, 7), "p.lora_B.weight": torch.randn(5, 2)} for _ in range(3)]
+    mean = torch.stack([torch.tensor(_added(adapter)["p.lora_A.weight"]) for adapter in adapters]).mean(dim=0)
+    for rank in (8, 5):
+        found = average(adapters, rank)
+        assert found["p.lora_A.weight"].shape == (rank, 7) and found["p.lora_B.weight"].shape == (5, rank)
+        assert _added(found)["p.lora_A.weight"] == pytest.approx(mean.numpy(), abs=1e-5)
+    left = mean - torch.tensor(_added(average(adapters, 2))["p.lora_A.weight"])
+    assert float(left.norm()) == pytest.approx(float(torch.linalg.svdvals(mean)[2:].norm()), rel=1e-4)
+
+
+def test_more_members_than_pairs_are_refused(tiny: WeakSettings, preferences: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadPreferences, match=r"24 pairs: fewer than members = 25"):
+        tune(preferences, tmp_path / "adapter", tiny, QUICK.model_copy(update={"members": 25}))
+    assert not (tmp_path / "adapter").exists()
+
+
 def test_a_folder_is_never_written_over(tiny: WeakSettings, preferences: Path, tmp_path: Path) -> None:
     def die(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -125,7 +182,7 @@ def test_a_tuning_killed_as_it_was_finishing_can_be_finished(
     assert not (tmp_path / "a" / "tuning.json").exists()
     seen: list[int] = []
     tune(preferences, tmp_path / "a", tiny, QUICK, lambda done, *_: seen.append(done))
-    assert seen == [0]  # the last checkpoint had every step
+    assert seen == [24]  # every step was taken
     assert sorted(file.name for file in (tmp_path / "a").iterdir()) == [
         "adapter_config.json", "adapter_model.safetensors", "tuning.json",
     ]  # fmt: skip
