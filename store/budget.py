@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, insert, select, update
+from sqlalchemy import Connection, Row, text
 
 from store.errors import OutOfBudget
-from store.schema import budgets
 
 UNITS = ("requests", "tokens", "nano_usd")
 
@@ -34,6 +34,7 @@ class Cost:
 
 
 NOTHING = Cost(0, 0, 0)
+_NOTHING = NOTHING.amounts()
 
 
 @dataclass(frozen=True)
@@ -45,63 +46,47 @@ class Budget:
 
     def reserve(self, connection: Connection, worst: Cost, at: int) -> None:
         """Set the worst case aside. Raises OutOfBudget, which names scope and unit, where it does not fit."""
-        scopes = self._scopes(at)
-        counters = self._locked(connection, scopes)
-        if len(counters) < len(scopes) * len(UNITS):
-            self._begin(connection, scopes, counters)
-            counters = self._locked(connection, scopes)
-        for kind, scope in scopes.items():
+        counters = self._change(connection, at, reserved=worst.amounts())
+        for kind, scope in self._scopes(at).items():
             for unit, amount in worst.amounts().items():
                 limit, counter = self.limits.get(kind, {}).get(unit), counters[scope, unit]
-                if limit is not None and counter.spent + counter.reserved + amount > limit:
+                if limit is not None and counter.spent + counter.reserved > limit:
                     raise _refused(kind, unit, limit, amount, counter)
-        change = {"reserved": budgets.c.reserved + _by_unit(worst)}
-        connection.execute(update(budgets).where(budgets.c.scope.in_(scopes.values())).values(change))
 
     def settle(self, connection: Connection, worst: Cost, actual: Cost, at: int) -> None:
         """Turn a reservation into what was really spent, on the day that it was made."""
-        scopes = self._scopes(at)
-        self._locked(connection, scopes)
-        change = {
-            "reserved": budgets.c.reserved - _by_unit(worst),
-            "spent": budgets.c.spent + _by_unit(actual),
-        }
-        connection.execute(update(budgets).where(budgets.c.scope.in_(scopes.values())).values(change))
+        back = {unit: -amount for unit, amount in worst.amounts().items()}
+        self._change(connection, at, reserved=back, spent=actual.amounts())
 
     def _scopes(self, at: int) -> dict[str, str]:
         day = datetime.fromtimestamp(at / 1000, UTC).date()
         return {"run": f"run:{self.run_id}", "day": f"day:{day}", "all": "all"}
 
-    def _locked(self, connection: Connection, scopes: Mapping[str, str]) -> dict[tuple[str, str], Row[tuple[int, int]]]:
-        """Counters by scope and unit, locked in one order by all workers."""
-        query = select(budgets).where(budgets.c.scope.in_(scopes.values())).order_by(budgets.c.scope, budgets.c.unit)
-        return {(row.scope, row.unit): row for row in connection.execute(query.with_for_update())}
-
-    def _begin(
-        self, connection: Connection, scopes: Mapping[str, str], known: Mapping[tuple[str, str], object]
-    ) -> None:
-        """Counters at zero where there are none yet. Another worker may begin them at the same time."""
-        fresh = [
-            {"scope": scope, "unit": unit, "reserved": 0, "spent": 0}
-            for scope in sorted(scopes.values())
-            for unit in UNITS
-            if (scope, unit) not in known
-        ]
-        if connection.dialect.name == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert as insert_here
-
-            connection.execute(insert_here(budgets).on_conflict_do_nothing(), fresh)
-        else:  # SQLite's writer is alone
-            connection.execute(insert(budgets), fresh)
+    def _change(
+        self, connection: Connection, at: int, *, reserved: Mapping[str, int], spent: Mapping[str, int] = _NOTHING
+    ) -> dict[tuple[str, str], Row[Any]]:
+        """Add to the counters, which begin at zero; what they hold then, by scope and unit."""
+        amounts = {
+            f"{name}_{unit}": n[unit] for name, n in (("reserved", reserved), ("spent", spent)) for unit in UNITS
+        }
+        found = connection.execute(_CHANGE, self._scopes(at) | amounts)
+        return {(row.scope, row.unit): row for row in found}
 
 
-def _by_unit(cost: Cost) -> ColumnElement[int]:
-    return case(cost.amounts(), value=budgets.c.unit)
+# Raw, as SQLAlchemy compiles an insert with ON CONFLICT anew each time. The rows are in one order for all workers: two
+# that wait for each other's counters never do so crosswise.
+_ROWS = [f"(:{kind}, '{unit}', :reserved_{unit}, :spent_{unit})" for kind in ("all", "day", "run") for unit in UNITS]
+_CHANGE = text(
+    f"INSERT INTO budgets (scope, unit, reserved, spent) VALUES {', '.join(_ROWS)} "
+    "ON CONFLICT (scope, unit) DO UPDATE "
+    "SET reserved = budgets.reserved + excluded.reserved, spent = budgets.spent + excluded.spent "
+    "RETURNING scope, unit, reserved, spent"
+)
 
 
-def _refused(kind: str, unit: str, limit: int, amount: int, counter: Row[tuple[int, int]]) -> OutOfBudget:
+def _refused(kind: str, unit: str, limit: int, amount: int, counter: Row[Any]) -> OutOfBudget:
     name = ".".join(("budget", *([] if kind == "run" else [kind]), unit.removeprefix("nano_")))
-    told, most, spent, reserved = (_told(unit, n) for n in (limit, amount, counter.spent, counter.reserved))
+    told, most, spent, reserved = (_told(unit, n) for n in (limit, amount, counter.spent, counter.reserved - amount))
     return OutOfBudget(
         f"{name} = {told}: the next request could take {most}, with {spent} spent and {reserved} reserved",
         mend=f"Raise {name} in a new run" + (", or wait for the next day (UTC)" if kind == "day" else ""),

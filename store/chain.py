@@ -10,7 +10,7 @@ from typing import Any
 
 def canonical(value: Any) -> str:
     """The one JSON text of a value: keys sorted, no white space, bytes by their sha256."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def sha256(text: str) -> str:
@@ -34,11 +34,13 @@ def run_hash(row: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """What JSON does not know."""
     match value:
         case bytes():
             return {"sha256": hashlib.sha256(value).hexdigest()}
         case Mapping():
-            return {str(k): _plain(v) for k, v in value.items()}
-        case list() | tuple():
-            return [_plain(v) for v in value]
-    return value
+            return dict(value)
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_plain)

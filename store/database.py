@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -35,34 +34,12 @@ _TOGETHER = 64
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    result: Any
-    error: BaseException | None = None
-
-
 class _Job(Generic[T]):
     """Work for the writing thread, and the future that awaits what it brings."""
 
     def __init__(self, work: Callable[[Connection], T]) -> None:
         self.work = work
         self.future: Future[T] = Future()
-
-    def attempt(self, connection: Connection) -> _Outcome:
-        """Within a transaction that others share. Raises DBAPIError alone, which spoils it for all."""
-        try:
-            with connection.begin_nested():
-                return _Outcome(self.work(connection))
-        except DBAPIError:
-            raise
-        except Exception as error:
-            return _Outcome(None, error)
-
-    def end(self, outcome: _Outcome) -> None:
-        if outcome.error is not None:
-            self.future.set_exception(outcome.error)
-        else:
-            self.future.set_result(outcome.result)
 
 
 class Database:
@@ -143,23 +120,21 @@ class Database:
             self._commit([job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()])
 
     def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
-        """All in one transaction, each behind a savepoint; one by one where the database refuses that."""
+        """All in one transaction; each in its own where one of them fails."""
         if len(jobs) > 1:
             try:
-                with self._engine.begin() as connection:
-                    outcomes = [job.attempt(connection) for job in jobs]
-            except DBAPIError:
+                results = self.transact_now(lambda connection: [job.work(connection) for job in jobs])
+            except Exception:
                 pass
             else:
-                for job, outcome in zip(jobs, outcomes, strict=True):
-                    job.end(outcome)
+                for job, result in zip(jobs, results, strict=True):
+                    job.future.set_result(result)
                 return
         for job in jobs:
             try:
-                outcome = _Outcome(self.transact_now(job.work))
+                job.future.set_result(self.transact_now(job.work))
             except BaseException as error:
-                outcome = _Outcome(None, error)
-            job.end(outcome)
+                job.future.set_exception(error)
 
     @contextmanager
     def _failures_told(self) -> Iterator[None]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, insert, select, update
 
 from store.budget import NOTHING, Budget, Cost
 from store.chain import link
@@ -96,21 +96,21 @@ class Journal:
 
     def __init__(self, database: Database, budget: Budget, lease: Lease) -> None:
         self._database, self._budget, self.lease = database, budget, lease
+        self._lease = {"mine": lease.search_id, "held": lease.fence}
 
     async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
         """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""
 
         def work(connection: Connection) -> None:
-            known = and_(asks.c.search_id == self.lease.search_id, asks.c.number == ask.number)
-            end = self._end(connection, exists().where(known).label("known"))
+            end = self._end(connection, _END_AND_ASK, number=ask.number)
             self._budget.reserve(connection, worst, end.now)
-            call = asdict(key) | {
+            call = vars(key) | {
                 "sent": end.now,
                 "request": request,
                 "worst_tokens": worst.tokens,
                 "worst_price": worst.price,
             }
-            self._append(connection, end, (asks, [] if end.known else [asdict(ask)]), (calls, [call]))
+            self._append(connection, end, (asks, [] if end.known else [vars(ask)]), (calls, [call]))
 
         await self._database.transact(work)
 
@@ -134,11 +134,11 @@ class Journal:
 
     async def tell(self, told: TellRow, new_nodes: Sequence[NodeRow] = (), new_scores: Sequence[ScoreRow] = ()) -> None:
         """An outcome as the method is about to be told it, with the nodes and scores it brought."""
-        grown, scored = [asdict(node) for node in new_nodes], [asdict(score) for score in new_scores]
+        grown, scored = [vars(node) for node in new_nodes], [vars(score) for score in new_scores]
 
         def work(connection: Connection) -> None:
-            end = self._end(connection)
-            self._append(connection, end, (nodes, grown), (scores, scored), (tells, [asdict(told)]))
+            end = self._end(connection, _END)
+            self._append(connection, end, (nodes, grown), (scores, scored), (tells, [vars(told)]))
 
         await self._database.transact(work)
 
@@ -154,14 +154,14 @@ class Journal:
         )
 
     def _settle(self, connection: Connection, key: CallKey, reply: ReplyRow, billed: bool) -> None:
-        end = self._end(connection)
-        sent, worst = self._sent(connection, key)
+        end = self._end(connection, _END_AND_CALL, **vars(key))
+        worst = Cost(end.worst_tokens, end.worst_price)
         if_failed = worst if billed else NOTHING
         cost = if_failed if reply.failure else Cost(reply.input_tokens + reply.output_tokens, reply.price)
-        self._budget.settle(connection, worst, cost, sent)
+        self._budget.settle(connection, worst, cost, end.sent)
         row = (
-            asdict(key)
-            | asdict(reply)
+            vars(key)
+            | vars(reply)
             | {
                 "received": end.now,
                 "ok": reply.failure is None,
@@ -171,18 +171,6 @@ class Journal:
         if reply.failure:
             row |= {"input_tokens": if_failed.tokens, "price": if_failed.price, "estimated": if_failed.tokens > 0}
         self._append(connection, end, (replies, [row]))
-
-    def _sent(self, connection: Connection, key: CallKey) -> tuple[int, Cost]:
-        """When an intent was written, and its worst case."""
-        row = connection.execute(
-            select(calls.c.sent, calls.c.worst_tokens, calls.c.worst_price).where(
-                calls.c.search_id == self.lease.search_id,
-                calls.c.ask == key.ask,
-                calls.c.part == key.part,
-                calls.c.attempt == key.attempt,
-            )
-        ).one()
-        return row.sent, Cost(row.worst_tokens, row.worst_price)
 
     def _unanswered(self, connection: Connection) -> list[CallKey]:
         same = and_(
@@ -199,30 +187,44 @@ class Journal:
         )
         return [CallKey(*row) for row in rows]
 
-    def _end(self, connection: Connection, *more: ColumnElement[Any]) -> Row[Any]:
-        """The end of the search's chain, and the database's clock, if the lease still holds; `more` along with them."""
-        end = connection.execute(
-            select(searches.c.links, searches.c.head, now().label("now"), *more).where(self._mine()).with_for_update()
-        ).one_or_none()
-        if end is None:
+    def _end(self, connection: Connection, end: Select[Any], **of: Any) -> Row[Any]:
+        """The end of the search's chain, and the database's clock, if the lease still holds."""
+        row = connection.execute(end, self._lease | of).one_or_none()
+        if row is None:
             raise LeaseLost(
                 "another worker has taken this search over; nothing more is written here",
                 where=f"search {self.lease.search_id}",
                 mend="Nothing is lost: the other worker goes on from the record",
             )
-        return end
+        return row
 
-    def _mine(self) -> ColumnElement[bool]:
-        return and_(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
-
-    def _append(self, connection: Connection, end: Row[Any], *to: tuple[Table, Sequence[dict[str, Any]]]) -> None:
+    def _append(self, connection: Connection, end: Row[Any], *to: tuple[Table, Sequence[Mapping[str, Any]]]) -> None:
         """Link the rows of each table into the search's chain, in this order."""
         links, head = end.links, end.head
         for table, rows in to:
-            for row in rows:
+            linked = []
+            for content in rows:
                 links += 1
-                row |= {"search_id": self.lease.search_id, "link": links}
+                row = {**content, "search_id": self.lease.search_id, "link": links}
                 head = row["hash"] = link(head, table.name, row)
-            if rows:
-                connection.execute(insert(table), rows)
-        connection.execute(update(searches).where(self._mine()).values(links=links, head=head))
+                linked.append(row)
+            if linked:
+                connection.execute(_INTO[table], linked)
+        connection.execute(_MOVE_END, self._lease | {"new_links": links, "new_head": head})
+
+
+# Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
+_INTO = {table: insert(table) for table in (asks, calls, replies, nodes, scores, tells)}
+_MINE = and_(searches.c.id == bindparam("mine"), searches.c.fence == bindparam("held"))
+_END = select(searches.c.links, searches.c.head, now().label("now")).where(_MINE).with_for_update(of=searches)
+_END_AND_ASK = _END.add_columns(
+    exists().where(asks.c.search_id == searches.c.id, asks.c.number == bindparam("number")).label("known")
+)
+_END_AND_CALL = _END.add_columns(calls.c.sent, calls.c.worst_tokens, calls.c.worst_price).join_from(
+    searches,
+    calls,
+    and_(
+        calls.c.search_id == searches.c.id, *(calls.c[field.name] == bindparam(field.name) for field in fields(CallKey))
+    ),
+)
+_MOVE_END = update(searches).where(_MINE).values(links=bindparam("new_links"), head=bindparam("new_head"))

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 
 from store.text import SafeJSON, SafeText
 
@@ -38,7 +38,7 @@ metadata = MetaData(
 HASH = String(64)
 
 
-class now(ColumnElement[int]):
+class now(FunctionElement[int]):
     """The database's clock, in milliseconds since 1970."""
 
     type = BigInteger()
