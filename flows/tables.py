@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flows.doctor import Diagnosis
     from flows.explain import Explanation
     from flows.rerank import Reranked
+    from flows.steps import Step
 
 
 def runs_table(rows: Sequence[RunRow]) -> Table:
@@ -125,6 +126,17 @@ def explanation_tables(explanation: Explanation) -> Iterator[Table]:
             mark = "*" if choice.chosen else ""
             table.add_row(mark, _line(choice.text), *numbers, signed(choice.score), style=style)
         yield table
+
+
+def steps_table(steps: Sequence[Step]) -> Table:
+    """A line for each outcome that a search was told."""
+    table = Table("step", "node", "grown chunk", "brought", "nodes", "best V", "tokens", "s")
+    for step in steps:
+        where = "the prompt" if step.node and not step.text else _line(step.text)
+        numbers = (str(step.nodes), signed(step.best), str(step.tokens), f"{step.seconds:.1f}")
+        table.add_row(str(step.number), (step.node or "")[:8], where, step.outcome, *numbers)
+    table.caption = "best V: of the whole answers by then; tokens generated and seconds at work, summed"
+    return table
 
 
 def diff_table(partings: Sequence[Parting]) -> Table:

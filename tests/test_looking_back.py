@@ -188,6 +188,14 @@ async def test_the_commands(
     status, out, err = await told("explain", node)
     assert status == 0, err
     assert "level 1, below the prompt" in out
+    status, out, err = await told("replay", second.run_id, "--json")
+    assert status == 0, err
+    steps = json.loads(out)
+    assert [step["number"] for step in steps] == list(range(1, len(steps) + 1))
+    assert steps[0]["text"] == "" and steps[0]["outcome"].endswith(" new")
+    assert steps[-1]["best"] == second.answers[0].value
+    status, out, _ = await told("replay", second.run_id, "--search", "1")
+    assert status == 0 and "the prompt" in out and "done" in out
     status, out, err = await told("rerank", "--set", "weights={words: 1}")
     assert status == 0, err
     assert "answers are others" in out

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.align import align, demo, resume
-from flows.cli.audit import audit, diff, explain, fork, rerank
+from flows.cli.audit import audit, diff, explain, fork, replay, rerank
 from flows.cli.compare import compare
 from flows.cli.record import export, import_, runs, show, upgrade
 from flows.cli.weak import doctor, preferences, tune
@@ -33,8 +33,8 @@ def options(
 
 
 VERBS = (
-    align, resume, compare, runs, show, export, import_, audit, explain, diff, rerank, fork, preferences, tune, doctor,
-    demo, upgrade,
+    align, resume, compare, runs, show, export, import_, audit, replay, explain, diff, rerank, fork, preferences, tune,
+    doctor, demo, upgrade,
 )  # fmt: skip
 for verb in VERBS:
     app.command(verb.__name__.rstrip("_"))(verb)

@@ -1,4 +1,4 @@
-"""The verbs that ask a run on record: audit, explain, diff, rerank, fork."""
+"""The verbs that ask a run on record: audit, replay, explain, diff, rerank, fork."""
 
 from __future__ import annotations
 
@@ -41,6 +41,35 @@ def audit(run: RunArgument = None, record: RecordOption = None, json: Json = Fal
         print(f"head: {found.head}")
     if found.faults:
         sys.exit(1)
+
+
+def replay(
+    run: RunArgument = None,
+    search: Annotated[str, typer.Option("--search", help="The search: its number in the run, or its id.")] = "1",
+    record: RecordOption = None,
+    json: Json = False,
+) -> None:
+    """Tell a search its record again, step by step; calls no model and changes nothing.
+
+    Each step is an outcome that the method was told: the node that was grown, what that brought, the best whole answer
+    by then. What the method asks for is held against the record at each step.
+    """
+    from dataclasses import asdict
+
+    from flows.bench import open_record
+    from flows.show import find_search
+    from flows.steps import steps
+    from flows.tables import steps_table
+
+    with open_record(record) as opened:
+        row = opened.run(run)
+        found = find_search(opened.searches(row.id), search)
+        told = steps(opened, row, found)
+    if json:
+        print_json([asdict(step) for step in told])
+    else:
+        print_table(steps_table(told))
+        print(f"search {found.id}, {found.method}, {found.status}")
 
 
 def explain(node: Node, run: OfRun = None, record: RecordOption = None, json: Json = False) -> None:

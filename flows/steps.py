@@ -1,0 +1,52 @@
+"""A search step by step, as its record tells it: what was grown, what that brought, the best answer by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from flows.methods import Sample
+from flows.plan import config_of
+from flows.replay import replay, start
+from store import Record, RunRow, SearchRow
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was told to the method, and what it knew then. `best`: value of the best whole answer; `seconds` at work."""
+
+    number: int
+    node: str | None
+    text: str
+    outcome: str
+    nodes: int
+    best: float | None
+    tokens: int
+    seconds: float
+
+
+def steps(record: Record, run: RunRow, search: SearchRow) -> list[Step]:
+    """Replays the search: no model is called. Raises RecordMismatch where its record does not fit its method."""
+    begun, history = start(record, config_of(run), run.finding, search), record.history(search.id)
+    tree, then = begun.method.tree, list[tuple[int, float | None]]()
+    grown = {ask.number: ask.node for ask in begun.open_asks}
+
+    def look(_: int, asks: Sequence[Sample]) -> None:
+        grown.update((ask.number, ask.node) for ask in asks)
+        then.append((len(tree.nodes) - 1, tree.best))
+
+    replay(begun.method, history, begun.open_asks, look=look)
+    found, tokens = [], 0
+    for tell, ((before, _), (nodes, best)) in zip(history.tells, pairwise(then), strict=True):
+        told = tell.outcome
+        tokens += told.get("tokens", 0)
+        outcome = f"{nodes - before} new" if tell.kind == "grown" else f"{tell.kind}: {told['reason']}"
+        node = None if tell.ask is None else tree.nodes[grown[tell.ask]]
+        found.append(
+            Step(
+                tell.position + 1, node.id if node else None, node.text if node else "", outcome, nodes, best, tokens,
+                float(told["seconds"]),
+            )
+        )  # fmt: skip
+    return found
