@@ -42,10 +42,17 @@ lint: $(VENV)/.developing  ## ruff, mypy strict, import walls
 	$(BIN)/lint-imports
 
 # Goes on where it was interrupted; to begin anew, make clean.
-adapter: $(VENV)/.developing  ## make the built-in sentiment adapter anew (over an hour on 2 cores)
-	$(BIN)/aligntree preferences --file $(ADAPTER)/prompts.txt -o .adapter/preferences
-	test -e .adapter/tuned/tuning.json || $(BIN)/aligntree tune .adapter/preferences/preferences.jsonl -o .adapter/tuned
-	cp .adapter/tuned/* .adapter/preferences/preferences.json $(ADAPTER)/
+adapter: $(VENV)/.developing  ## make the built-in sentiment adapter anew (about three hours on 2 idle cores)
+	$(BIN)/aligntree preferences --file $(ADAPTER)/prompts.txt -o .adapter/eight
+	$(BIN)/aligntree preferences --file $(ADAPTER)/prompts.txt -o .adapter/sixteen --set choices=16 --set pairs=8
+	test -e .adapter/a/tuning.json || $(BIN)/aligntree tune .adapter/eight/preferences.jsonl -o .adapter/a
+	test -e .adapter/b/tuning.json || $(BIN)/aligntree tune .adapter/sixteen/preferences.jsonl -o .adapter/b
+	test -e .adapter/c/tuning.json || $(BIN)/aligntree tune .adapter/sixteen/preferences.jsonl -o .adapter/c \
+		--set members=6 --set mean_rank=16
+	$(BIN)/aligntree average .adapter/a .adapter/b .adapter/c .adapter/c -o .adapter/mean --rank 16
+	cp .adapter/mean/* $(ADAPTER)/
+	cp .adapter/eight/preferences.json $(ADAPTER)/preferences-8.json
+	cp .adapter/sixteen/preferences.json $(ADAPTER)/preferences-16.json
 	$(BIN)/aligntree doctor --weak held_out
 
 held-out: $(VENV)/.installed  ## sample and judge the held-out texts of the strong model anew

@@ -17,7 +17,7 @@ from scoring import Report, Sample, WeakSettings, open_sampler, pair_up, read_sa
 
 
 class PreferenceSettings(BaseModel):
-    """How preferences are made. The defaults are those of the built-in adapter."""
+    """How preferences are made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scoring.base import Candidate, Report, Score, Scorer
-from scoring.errors import BadPreferences, ScoringError, TuningFailed, WeakModelMissing
+from scoring.errors import AveragingFailed, BadPreferences, ScoringError, TuningFailed, WeakModelMissing
 from scoring.preferences import Preference, Sample, pair_up, read_samples, write_whole
 from scoring.settings import TuneSettings, WeakSettings
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from scoring.sampling import Sampler
 
 __all__ = [
-    "BadPreferences", "Candidate", "Preference", "Report", "Sample", "Score", "Scorer", "ScoringError", "TuneSettings",
-    "TuningFailed", "WeakModelMissing", "WeakSettings", "open_sampler", "open_scorer", "pair_up", "read_samples",
-    "tune", "write_whole",
+    "AveragingFailed", "BadPreferences", "Candidate", "Preference", "Report", "Sample", "Score", "Scorer",
+    "ScoringError", "TuneSettings", "TuningFailed", "WeakModelMissing", "WeakSettings", "average_adapters",
+    "open_sampler", "open_scorer", "pair_up", "read_samples", "tune", "write_whole",
 ]  # fmt: skip
 
 
@@ -33,6 +34,13 @@ def open_sampler(settings: WeakSettings) -> Sampler:
     from scoring.sampling import Sampler
 
     return Sampler(settings)
+
+
+def average_adapters(adapters: Sequence[Path], target: Path, rank: int | None = None) -> dict[str, Any]:
+    """Write the mean of adapters as one: see `scoring.averaging.average_adapters`. Imports torch (3 s)."""
+    from scoring import averaging
+
+    return averaging.average_adapters(adapters, target, rank)
 
 
 def tune(

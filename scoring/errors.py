@@ -30,6 +30,12 @@ class BadPreferences(ScoringError):
     exit_status = 2
 
 
+class AveragingFailed(ScoringError):
+    """Adapters that have no mean, or a folder that it cannot be written to."""
+
+    exit_status = 2
+
+
 class TuningFailed(ScoringError):
     """Tuning that cannot begin or go on: another tuning's folder, no extra `tune`."""
 

@@ -52,7 +52,7 @@ def _listed(names: Any) -> Any:
 
 
 class TuneSettings(BaseModel):
-    """How preferences become an adapter. The defaults are those of the built-in one."""
+    """How preferences become an adapter."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from safetensors.torch import load_file, save_file
 from transformers import PrinterCallback, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer
 
-from scoring.averaging import average
+from scoring.averaging import TUNING, write_mean
 from scoring.backbone import Backbone, Reader, common_prefix, load_backbone
 from scoring.base import Candidate, Report
 from scoring.embedded import EMBEDDED
@@ -45,7 +44,7 @@ def tune(preferences: Path, target: Path, weak: WeakSettings, settings: TuneSett
     told |= {"number_format": number_format, "pairs": len(rows), "versions": _versions()}
     checkpoints = target / _CHECKPOINTS
     checkpoints.mkdir(parents=True, exist_ok=True)
-    write_whole(checkpoints / _TOLD, _json(told))
+    write_whole(checkpoints / TUNING, _json(told))
     random.Random(settings.seed).shuffle(rows)
     shares = [rows[member :: settings.members] for member in range(settings.members)]
     folders = [checkpoints / f"member-{member}" for member in range(settings.members)]
@@ -56,21 +55,20 @@ def tune(preferences: Path, target: Path, weak: WeakSettings, settings: TuneSett
         if not done[member]:
             own = settings.model_copy(update={"seed": (settings.seed + member) % 2**32})
             _train(shares[member], weak, own, folder, _within(report, sum(steps[:member]), sum(steps)))
-    _write_mean(folders, target, weak.reference, settings)
+    base = "SmolLM2-135M-Instruct" if weak.reference == EMBEDDED else None  # not a path of this machine
+    write_mean(folders, target, settings.mean_rank or settings.rank, base=base)
     told["log"] = [
         {"member": member} | entry
         for member, folder in enumerate(folders)
         for entry in json.loads((folder / _LOG).read_text(encoding="utf-8"))
     ]
-    write_whole(target / _TOLD, _json(told))  # last: it says that the adapter is finished
+    write_whole(target / TUNING, _json(told))  # last: it says that the adapter is finished
     shutil.rmtree(checkpoints)
     return told
 
 
-_TOLD = "tuning.json"
 _CHECKPOINTS = "checkpoints"
 _LOG = "log.json"
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 class _TokenPairs(DPOTrainer):
@@ -106,11 +104,11 @@ def _told(preferences: Path, weak: WeakSettings, settings: TuneSettings) -> dict
 
 def _begun(target: Path, told: dict[str, Any]) -> dict[str, Any] | None:
     """What a folder says of this very tuning, unfinished; none where it is new or empty. Raises TuningFailed."""
-    if (target / _TOLD).exists():
+    if (target / TUNING).exists():
         raise TuningFailed("holds an adapter already", where=f"folder {target}", mend="Give another folder with -o")
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return None
-    note = target / _CHECKPOINTS / _TOLD
+    note = target / _CHECKPOINTS / TUNING
     if not note.is_file():
         raise TuningFailed("holds something else", where=f"folder {target}", mend="Give another folder with -o")
     begun: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
@@ -238,20 +236,6 @@ def _trainer(
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Reporting(report))
     return trainer
-
-
-def _write_mean(members: Sequence[Path], target: Path, reference: str, settings: TuneSettings) -> None:
-    """The members' mean, in bfloat16, which halves it: no checkpoint, and no README, which is for people to write."""
-    rank = settings.mean_rank or settings.rank
-    mean = average([load_file(member / _WEIGHTS) for member in members], rank)
-    config = json.loads((members[0] / _CONFIG).read_text(encoding="utf-8"))
-    config |= {"r": rank, "lora_alpha": 2 * rank}
-    if reference == EMBEDDED:
-        config["base_model_name_or_path"] = "SmolLM2-135M-Instruct"  # not a path of this machine
-    scratch = target / _CHECKPOINTS / _WEIGHTS
-    save_file({name: matrix.to(torch.bfloat16) for name, matrix in mean.items()}, scratch, {"format": "pt"})
-    scratch.replace(target / _WEIGHTS)
-    write_whole(target / _CONFIG, _json(config))
 
 
 def _versions() -> dict[str, str]:

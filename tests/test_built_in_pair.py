@@ -45,9 +45,9 @@ def test_the_held_out_samples_are_of_the_held_out_prompts_and_judged_by_vader() 
 def test_the_adapter_is_small_and_of_the_committed_prompts_and_settings() -> None:
     assert (ADAPTER / "adapter_model.safetensors").stat().st_size <= 3 * 2**20
     tuning = json.loads((ADAPTER / "tuning.json").read_text(encoding="utf-8"))
-    preferences = json.loads((ADAPTER / "preferences.json").read_text(encoding="utf-8"))
-    assert tuning["pairs"] == preferences["pairs"]
-    assert preferences["prompts"] == len(lines(ADAPTER / "prompts.txt"))
+    made = [json.loads((ADAPTER / f"preferences-{n}.json").read_text(encoding="utf-8")) for n in (8, 16)]
+    assert {part["pairs"] for part in tuning["mean_of"]} == {preferences["pairs"] for preferences in made}
+    assert all(preferences["prompts"] == len(lines(ADAPTER / "prompts.txt")) for preferences in made)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,9 @@ def test_it_ranks_the_strong_models_texts_as_gold_does(diagnosis: Diagnosis) -> 
     assert diagnosis.prompts == 100
     assert diagnosis.accuracy.value >= 0.80
     # Wanted: 0.60, 0.60 and 2/3. This adapter falls short of them by a hair; no later one may be worse.
-    assert diagnosis.pooled.value >= 0.57
-    assert diagnosis.within.value >= 0.58
-    assert diagnosis.closed.value >= 0.64
+    assert diagnosis.pooled.value >= 0.60
+    assert diagnosis.within.value >= 0.60
+    assert diagnosis.closed.value >= 2 / 3
     assert diagnosis.guides
 
 

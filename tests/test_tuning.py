@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from safetensors.torch import load_file
 
 from flows.preferences import PreferenceSettings, PreferencesFailed, make_preferences
 from scoring import (
+    AveragingFailed,
     BadPreferences,
     Candidate,
     Sample,
     TuneSettings,
     TuningFailed,
     WeakSettings,
+    average_adapters,
     open_sampler,
     open_scorer,
     pair_up,
@@ -29,6 +32,7 @@ from scoring import (
     write_whole,
 )
 from scoring.averaging import average
+from tests.conftest import Told
 from tests.tiny_model import save_tiny_model
 
 KIND, UNKIND = (" a joy from start to end", " so lovely and warm"), (" dull and far too long", " a waste of our time")
@@ -143,6 +147,44 @@ def test_the_mean_of_adapters_is_that_of_what_they_add() -> None:
         assert _added(found)["p.lora_A.weight"] == pytest.approx(mean.numpy(), abs=1e-5)
     left = mean - torch.tensor(_added(average(adapters, 2))["p.lora_A.weight"])
     assert float(left.norm()) == pytest.approx(float(torch.linalg.svdvals(mean)[2:].norm()), rel=1e-4)
+
+
+def test_adapters_are_averaged_into_one_that_says_what_it_is_of(
+    tiny: WeakSettings, preferences: Path, tmp_path: Path, aligntree: Callable[..., Told]
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    tune(preferences, one, tiny, QUICK)
+    tune(preferences, other, tiny, QUICK.model_copy(update={"seed": 2}))
+    status, out, err = aligntree(
+        "average", str(one), str(other), str(other), "-o", str(tmp_path / "mean"), "--rank", "16"
+    )
+    assert status == 0, err
+    assert "the mean of 3 adapters, of rank 16" in out and "aligntree doctor --weak" in out
+    told = json.loads((tmp_path / "mean" / "tuning.json").read_text(encoding="utf-8"))
+    assert [part["settings"]["seed"] for part in told["mean_of"]] == [QUICK.seed, 2, 2]
+    parts = [_added(load_file(folder / "adapter_model.safetensors")) for folder in (one, other, other)]
+    mean = _added(load_file(tmp_path / "mean" / "adapter_model.safetensors"))
+    for name, added in mean.items():
+        wanted = sum(part[name] for part in parts) / 3
+        assert added == pytest.approx(wanted, abs=0.02 * float(abs(wanted).max()))
+    pair = open_scorer(tiny.model_copy(update={"adapter": str(tmp_path / "mean")}))
+    values = [pair.score([Candidate("The book was", text, True)])[0].value for text in (*KIND, *UNKIND)]
+    assert min(values[:2]) > max(values[2:])
+
+
+def test_adapters_that_have_no_mean_are_refused_before_anything_is_written(
+    tiny: WeakSettings, preferences: Path, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    tune(preferences, one, tiny, QUICK)
+    tune(preferences, other, tiny, QUICK.model_copy(update={"modules": ("q_proj",)}))
+    with pytest.raises(AveragingFailed, match="set of projections is another"):
+        average_adapters([one, other], tmp_path / "mean")
+    with pytest.raises(AveragingFailed, match="holds no LoRA adapter"):
+        average_adapters([one, tmp_path], tmp_path / "mean")
+    with pytest.raises(AveragingFailed, match="holds something already"):
+        average_adapters([one], other)
+    assert not (tmp_path / "mean").exists()
 
 
 def test_more_members_than_pairs_are_refused(tiny: WeakSettings, preferences: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from flows.cli.align import align, demo, resume
 from flows.cli.audit import audit, diff, explain, fork, replay, rerank
 from flows.cli.compare import compare
 from flows.cli.record import export, import_, runs, show, upgrade
-from flows.cli.weak import doctor, preferences, tune
+from flows.cli.weak import average, doctor, preferences, tune
 
 app = typer.Typer(
     help="Align strong language models you may only call: search over their own continuations, guided by a small local "
@@ -34,7 +34,7 @@ def options(
 
 VERBS = (
     align, resume, compare, runs, show, export, import_, audit, replay, explain, diff, rerank, fork, preferences, tune,
-    doctor, demo, upgrade,
+    average, doctor, demo, upgrade,
 )  # fmt: skip
 for verb in VERBS:
     app.command(verb.__name__.rstrip("_"))(verb)

@@ -1,4 +1,4 @@
-"""The verbs about weak pairs: preferences, tune, doctor."""
+"""The verbs about weak pairs: preferences, tune, average, doctor."""
 
 from __future__ import annotations
 
@@ -93,6 +93,29 @@ def tune(
     print(f"{output}: an adapter on {reference}, from {told['pairs']} preferences")
     pair = f" --set weak.reference={quote(reference)} --set weak.adapter={quote(str(output))}"
     print(f"next: aligntree doctor --weak SAMPLES.jsonl{pair}{_again('embedded', settings or ())}")
+
+
+def average(
+    adapters: Annotated[
+        list[Path], typer.Argument(metavar="ADAPTER...", help="Adapters on one reference; twice counts twice.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    rank: Annotated[
+        int | None, typer.Option("--rank", min=1, help="Of the mean. Default: the highest of theirs.")
+    ] = None,
+) -> None:
+    """Average adapters into one, which is often better than each: those that were tuned apart err apart.
+
+    Tune with other preferences, seeds or settings, average, and judge by aligntree doctor --weak.
+
+    aligntree average first second third -o adapter
+    """
+    quiet_libraries()
+    from scoring import average_adapters
+
+    told = average_adapters(adapters, output, rank)
+    print(f"{output}: the mean of {len(adapters)} adapters, of rank {told['rank']}")
+    print(f"next: aligntree doctor --weak SAMPLES.jsonl --set weak.adapter={quote(str(output))}")
 
 
 def _weak(reference: str, settings: Sequence[str]) -> tuple[WeakSettings, list[str]]:
