@@ -12,7 +12,7 @@ from flows.methods import Method, Sample, child_id, chunks
 from flows.plan import config_of, method_config, search_key, shape_of
 from flows.replay import replay, start
 from flows.rows import continuations_from_json
-from store import Fault, History, Record, RunRow, SearchRow, Totals, fingerprint
+from store import Fault, History, Record, ReplyRow, RunRow, SearchRow, Totals, fingerprint
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,16 @@ def _of_search(record: Record, run: RunRow, config: RunConfig, row: SearchRow) -
 
 def _children_of_replies(config: RunConfig, method: Method, history: History) -> Iterator[str]:
     """The chunks that were told are those that the replies hold."""
+    replies: dict[int, list[ReplyRow]] = {}
+    for key in sorted(history.replies):
+        replies.setdefault(key.ask, []).append(history.replies[key])
     for tell in history.tells:
         if tell.kind != "grown" or tell.ask is None:
             continue
         ask = history.asks[tell.ask]
         node = method.tree.nodes[ask.node_id]
         sample = Sample(ask.number, ask.node_id, attempt=ask.attempt, **ask.payload)
-        parts = [history.replies[key] for key in sorted(history.replies) if key.ask == tell.ask]
-        brought = [c for part in parts for c in continuations_from_json(part.continuations or ())]
+        brought = [c for part in replies.get(tell.ask, ()) for c in continuations_from_json(part.continuations or ())]
         found = chunks(sample, brought, config.strong.vocabulary, method.tree.answer(node), config.sampling.stop)
         if [[chunk.id, chunk.count] for chunk in found.chunks] != [list(pair) for pair in tell.outcome["children"]]:
             yield f"ask {tell.ask} brought other chunks than its replies hold"

@@ -12,6 +12,7 @@ from flows.methods import Method, Sample
 from flows.plan import config_of, fresh_method, method_config
 from flows.rows import ask_row, outcome_of
 from store import History, Record, RunRow, SearchRow
+from store.history import nothing_collected
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,15 @@ def replay(
             look(after, list(asks.values()))
 
     tells = history.tells[:until]
-    for after, tell in enumerate(tells):
-        ask(after)
-        if tell.ask is None:
-            method.stop(tell.outcome["reason"], finish=tell.outcome["finish"])
-        elif waiting.pop(tell.ask, None) is None:
-            raise RecordMismatch(f"tell {tell.position} answers ask {tell.ask}, which is not open", mend=_MEND)
-        else:
-            method.tell(tell.ask, outcome_of(tell, history))
+    with nothing_collected():
+        for after, tell in enumerate(tells):
+            ask(after)
+            if tell.ask is None:
+                method.stop(tell.outcome["reason"], finish=tell.outcome["finish"])
+            elif waiting.pop(tell.ask, None) is None:
+                raise RecordMismatch(f"tell {tell.position} answers ask {tell.ask}, which is not open", mend=_MEND)
+            else:
+                method.tell(tell.ask, outcome_of(tell, history))
     if until is None:
         ask(len(tells))
     return list(waiting.values())

@@ -30,8 +30,13 @@ def find_search(searches: list[SearchRow], wanted: str) -> SearchRow:
 
 
 def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
-    """Each node with its value, visits and prior; best first; the chosen path in bold with a mark."""
+    """Each node with its value, visits and prior; best first; the chosen path in bold with a mark.
+
+    Without `depth` all levels, but of a tree that nobody would read the first few.
+    """
     tree = method.tree
+    if depth is None and len(tree.nodes) > _MANY:
+        depth = _FEW
     best = method.result().node
     chosen = {node.id for node in tree.nodes[best].path()} if best else set()
     top = Drawn(Text(row.prompt, style="bold"))
@@ -45,6 +50,9 @@ def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
         best_first = sorted(node.children, key=lambda c: (-_value(c), c.id))
         pending += [(child, branch.add(_label(child, child.id in chosen)), level + 1) for child in best_first]
     return top
+
+
+_MANY, _FEW = 2_000, 3
 
 
 def _label(node: Node, chosen: bool) -> str:

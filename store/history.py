@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, literal, select
 
 from store.journal import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import asks, calls, nodes, replies, scores, tells
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,37 @@ class History:
 def history(connection: Connection, search_id: str) -> History:
     """The search's rows. Bodies stay in the database: nothing needs them but an audit."""
 
-    def rows(table: Table) -> list[Row[Any]]:
-        columns = [c for c in table.c if c.name != "body"]
-        return list(connection.execute(select(*columns).where(table.c.search_id == search_id).order_by(table.c.link)))
+    def rows(table: Table, *kinds: type) -> Iterator[Sequence[Any]]:
+        query = select(*_columns(table, *kinds)).where(table.c.search_id == search_id).order_by(table.c.link)
+        return iter(connection.execute(query))
 
-    by_node: dict[str, tuple[ScoreRow, ...]] = {}
-    for score in (_read(ScoreRow, row) for row in rows(scores)):
-        by_node[score.node_id] = (*by_node.get(score.node_id, ()), score)
-    return History(
-        asks={row.number: _read(AskRow, row) for row in rows(asks)},
-        calls=tuple(_read(CallKey, row) for row in rows(calls)),
-        replies={_read(CallKey, row): _read(ReplyRow, row, body=b"") for row in rows(replies)},
-        nodes={row.id: _read(NodeRow, row) for row in rows(nodes)},
-        scores=by_node,
-        tells=tuple(_read(TellRow, row) for row in rows(tells)),
-    )
+    with nothing_collected():
+        by_node: dict[str, list[ScoreRow]] = {}
+        for score in rows(scores, ScoreRow):
+            by_node.setdefault(score[1], []).append(ScoreRow(*score))
+        return History(
+            asks={row[0]: AskRow(*row) for row in rows(asks, AskRow)},
+            calls=tuple(CallKey(*row) for row in rows(calls, CallKey)),
+            replies={CallKey(*row[:3]): ReplyRow(*row[3:]) for row in rows(replies, CallKey, ReplyRow)},
+            nodes={row[0]: NodeRow(*row) for row in rows(nodes, NodeRow)},
+            scores={node: tuple(found) for node, found in by_node.items()},
+            tells=tuple(TellRow(*row) for row in rows(tells, TellRow)),
+        )
 
 
-def _read(kind: type[R], row: Row[Any], **given: Any) -> R:
-    columns = row._mapping
-    return kind(**{f.name: columns[f.name] for f in fields(kind) if f.name not in given}, **given)  # type: ignore[arg-type]
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Without the collector, which would look through a large search, time and again, as it is read and told."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _columns(table: Table, *kinds: type) -> list[ColumnElement[Any]]:
+    """Columns in the order of the kinds' fields, whose instances they become."""
+    names = [field.name for kind in kinds for field in fields(kind)]
+    return [literal(b"", LargeBinary).label(name) if name == "body" else table.c[name] for name in names]

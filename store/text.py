@@ -24,18 +24,21 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text)
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text) if "\x1a" in text else text
 
 
 def through(value: Any, change: Callable[[str], str]) -> Any:
-    match value:
-        case str():
-            return change(value)
-        case dict():
-            return {change(k): through(v, change) for k, v in value.items()}
-        case list() | tuple():
-            return [through(v, change) for v in value]
+    """JSON with all its text changed. A search reads much of it: numbers are passed by."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {change(k): v if type(v) in _NUMBERS else through(v, change) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [v if type(v) in _NUMBERS else through(v, change) for v in value]
     return value
+
+
+_NUMBERS = frozenset({int, float, bool, type(None)})
 
 
 class SafeText(TypeDecorator[str]):

@@ -57,7 +57,3 @@ def main() -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status if isinstance(error, ours) else 1)
-
-
-if __name__ == "__main__":
-    main()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from subprocess import DEVNULL, run
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,7 @@ from store.database import connected
 from store.settings import record_url
 
 BODY = b'{"choices": ' + b'"' + bytes(range(32, 127)) * 40 + b'"}'  # about what four chunks with top-20 lists take
+REPLY: list[dict[str, Any]] = [{"text": " some words", "finish": "length", "tokens": None, "top": []}] * 4
 ENTROPY = Estimate(2.0, "top-20 midpoint", (1.9, 2.1), 1.8)
 SIZES = 1_000, 10_000, 100_000
 
@@ -59,7 +61,7 @@ async def grow(journal: Journal, settings: RunConfig, expansions: int) -> None:
         (ask,) = asks
         key = CallKey(ask.number, 0, 0)
         await journal.intend(ask_row(ask), key, {"n": ask.n, "seed": number}, Cost(400, None))
-        await journal.settle(key, ReplyRow([{"text": " some words", "finish": "length"}] * 4, None, BODY, 200, 0, 32))
+        await journal.settle(key, ReplyRow(REPLY, None, BODY, 200, 0, 32))
         outcome = expanded(ask, draw, method.tree.nodes[ask.node].value or 0.0)
         rows = told(number, ask, outcome, "log_ratio", known, 0.0)
         await journal.tell(rows.tell, rows.nodes, rows.scores)
@@ -129,7 +131,7 @@ async def million(url: str) -> tuple[float, float]:
     record = Record.open(url)
     listed = timed(record.runs)
     record.close()
-    command = [sys.executable, "-m", "flows.cli", "runs", "--record", url]
+    command = [str(Path(sys.executable).with_name("aligntree")), "runs", "--record", url]
     return listed, timed(lambda: run(command, stdout=DEVNULL, check=True))
 
 
