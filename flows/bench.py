@@ -8,7 +8,8 @@ import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -16,18 +17,23 @@ from flows.calls import Line
 from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
 from flows.plan import choices, config_of, method_config, new_searches
+from flows.probing import finding_of, warnings_of
 from flows.replay import start
 from flows.search import Driver, Models
 from flows.tally import Tally
-from providers import Blame, CallFailed, ProviderError, open_strong_model
+from providers import Blame, CallFailed, ProviderError, StrongModel, open_strong_model
 from scoring import Candidate, Score, Scorer, ScoringError, open_scorer
-from store import NewRun, NewSearch, Record, StoreError
+from store import NewRun, NewSearch, Record, StoreError, new_run_id
 from store.settings import DEFAULT_URL, ENVIRONMENT
 
 _OURS = (FlowError, ProviderError, ScoringError, StoreError)
 
 Search = Callable[[str], Awaitable[str]]
 """Carry out the search with this id; returns its status."""
+
+
+Look = Callable[[StrongModel, Scorer], Awaitable[Mapping[str, Any]]]
+"""What is to be known of the models before they are worked with."""
 
 
 def record_of(record: str | None) -> str:
@@ -54,6 +60,8 @@ class Bench:
     models: Models
     tally: Tally
     finding: Mapping[str, Any]
+    run_id: str = field(default_factory=new_run_id)
+    """Of the next run, which pays for the probe."""
 
     async def begin(self, prompts: Sequence[str]) -> str:
         """Put a run on record: each prompt becomes a search for each method and seed. Returns the run's id."""
@@ -61,17 +69,17 @@ class Bench:
 
     async def begin_with(self, searches: Sequence[NewSearch]) -> str:
         """Put a run of these searches on record; returns its id."""
-        budget = self.config.budget
         new = NewRun(
             name=self.config.name,
             config=self.config.model_dump(mode="json"),
             versions=_versions(),
             prices=self.models.line.strong.price.to_json() if self.models.line.strong.price else {},
             finding=self.finding,
-            limits={"run": budget.limits(), "day": budget.day.limits(), "all": budget.all.limits()},
+            limits=self.config.budget.scopes(),
             searches=searches,
         )
-        return await self.record.begin_run(new)
+        run_id, self.run_id = self.run_id, new_run_id()
+        return await self.record.begin_run(new, run_id)
 
     async def carry_out(self, run_id: str, around: Callable[[Search], Search] | None = None) -> None:
         """All searches of the run that nobody else holds, some at once; `around` wraps each (Prefect makes it a task).
@@ -120,8 +128,15 @@ async def open_bench(
 ) -> AsyncIterator[Bench]:
     """Open record, weak pair and strong model, in this order: the free checks before the paid probe."""
     with open_record(record, create=True) as opened:
-        async with _models(config, None) as (models, finding):
-            yield Bench(config, opened, models, tally or Tally(), finding)
+        run_id = new_run_id()
+
+        async def look(strong: StrongModel, scorer: Scorer) -> Mapping[str, Any]:
+            found = await finding_of(opened, run_id, config, strong)
+            warnings = warnings_of(config, strong, datetime.now(UTC).date())
+            return {"strong": found, "weak": _told(scorer), "entropy": "bits", "warnings": warnings}
+
+        async with _models(config, look) as (models, finding):
+            yield Bench(config, opened, models, tally or Tally(), finding, run_id)
 
 
 @asynccontextmanager
@@ -137,15 +152,17 @@ async def open_bench_of(
         config = fork or config_of(row)
         for search in opened.searches(row.id) if fork is None else ():
             method_config(config, search)
-        async with _models(config, row.finding) as (models, finding):
+
+        async def known(*_: object) -> Mapping[str, Any]:
+            return row.finding
+
+        async with _models(config, known) as (models, finding):
             yield Bench(config, opened, models, tally or Tally(), finding)
 
 
 @asynccontextmanager
-async def _models(
-    config: RunConfig, known: Mapping[str, Any] | None
-) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
-    """Both models, open; with what is `known` of them, or found by a probe."""
+async def _models(config: RunConfig, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
+    """Both models, open, with what a `look` at them found."""
     scorer = await asyncio.to_thread(open_scorer, config.weak)
     strong = await asyncio.to_thread(open_strong_model, config.strong)
     thread = ThreadPoolExecutor(1, thread_name_prefix="scorer")
@@ -156,9 +173,10 @@ async def _models(
                 where=config.budget.in_usd,
                 mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
             )
-        finding = known or {"strong": asdict(await strong.probe()), "weak": _told(scorer), "entropy": "bits"}
+        finding = await look(strong, scorer)
+        strong.adopt(finding["strong"])
         slots = asyncio.Semaphore(config.strong.concurrency)
-        line = Line(strong, slots, choices(config, finding))
+        line = Line(strong, slots, choices(config, finding), finding["strong"].get("mode") == "emulated")
         yield Models(line, _scoring(scorer, thread), scorer.name), finding
     finally:
         thread.shutdown(cancel_futures=True)

@@ -7,25 +7,26 @@ import hashlib
 import math
 from dataclasses import dataclass
 
-from jinja2 import StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
-
 from flows.config import RunConfig
 from flows.methods import Method, Sample
-from flows.rows import ask_row, continuations_from_json, reply_row, request_row
+from flows.rows import ask_row, continuations_from_json, failure_row, reply_row, request_row
 from flows.tally import Tally
 from providers import Blame, CallFailed, Continuation, ContinuationRequest, Reply, StrongModel
 from providers.policy import retrying, split
-from store import CallKey, Cost, History, Journal, OutOfBudget, ReplyRow, SearchRow
+from store import CallKey, Cost, History, Journal, OutOfBudget, SearchRow
 
 
 @dataclass(frozen=True)
 class Line:
-    """The way to the strong model that searches share: its slots, and the choices that one request brings."""
+    """The way to the strong model that searches share: its slots, and the choices that one request brings.
+
+    `approximate`: what it brings are no continuations of the model's own.
+    """
 
     strong: StrongModel
     slots: asyncio.Semaphore
     choices_per_request: int
+    approximate: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,6 @@ class Calls:
         self._on_the_wire: set[asyncio.Task[Reply]] = set()
         self.stopped = False
         """Nothing more is sent."""
-        template = config.strong.template
-        environment = SandboxedEnvironment(undefined=StrictUndefined)
-        self._text = environment.from_string(template).render(prompt=row.prompt) if template else row.prompt
 
     def made(self, ask: Sample) -> int:
         """HTTP requests made for an ask, those that failed included."""
@@ -137,8 +135,7 @@ class Calls:
         try:
             reply = await self._line.strong.send(request)
         except CallFailed as failed:
-            failure = {"what": failed.what, "status": failed.status, "blame": failed.blame, "billed": failed.billed}
-            await self._journal.settle(key, ReplyRow(None, failure, failed.body), billed=failed.billed)
+            await self._journal.settle(key, failure_row(failed), billed=failed.billed)
             raise
         await self._journal.settle(key, reply_row(reply))
         self._tally.calls += 1
@@ -157,7 +154,8 @@ class Calls:
     def _request(self, ask: Sample, part: int, n: int) -> ContinuationRequest:
         sampling, tree = self._config.sampling, self._method.tree
         return ContinuationRequest(
-            text=self._text + tree.answer(tree.nodes[ask.node]),
+            prompt=self._row.prompt,
+            answer=tree.answer(tree.nodes[ask.node]),
             n=n,
             max_tokens=ask.max_tokens,
             temperature=sampling.temperature,
@@ -166,6 +164,7 @@ class Calls:
             stop=sampling.stop,
             seed=request_seed(self._row.seed, self._row.key, ask.node, ask.attempt, part),
             logprobs=self._config.strong.logprobs,
+            system=self._config.strong.system,
         )
 
 

@@ -65,6 +65,10 @@ class Budget(Amounts):
     day: Amounts = Field(default_factory=Amounts, description="Limits of a day (UTC), all runs of the record together.")
     all: Amounts = Field(default_factory=Amounts, description="Limits of the whole record, since it was begun.")
 
+    def scopes(self) -> dict[str, dict[str, int]]:
+        """Limits by scope and unit, as the record keeps them."""
+        return {"run": self.limits(), "day": self.day.limits(), "all": self.all.limits()}
+
     @property
     def in_usd(self) -> str | None:
         """The name of a limit in dollars, which needs a known price; none: there is no such limit."""

@@ -115,5 +115,5 @@ async def publish(summary: Summary) -> None:
         f"Run `{summary.run_id}`: {sum(a.status == 'done' for a in summary.answers)} of {len(rows)} searches done, "
         f"{totals.calls} calls, {totals.nodes} nodes, {totals.input_tokens} input tokens, "
         f"{totals.output_tokens} output tokens."
-    )
+    ) + "".join(f"\n\n**Warning**: {warning}." for warning in summary.warnings)
     await acreate_markdown_artifact(note, key="cost")

@@ -9,6 +9,7 @@ from typing import Any
 from flows.config import RunConfig, parse_config
 from flows.errors import BadPrompts, CannotResume
 from flows.methods import Method, MethodConfig, build, called, version
+from providers import StrongSettings
 from store import NewSearch, RunRow, SearchRow, fingerprint
 
 
@@ -57,11 +58,18 @@ def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
         "method": method.model_dump(mode="json", exclude={"label", "preset"}),
         "version": version(method),
         "sampling": config.sampling.model_dump(mode="json"),
-        "strong": config.strong.model_dump(mode="json", include={"model", "template", "logprobs", "vocabulary"}),
+        "strong": _strong_shape(config.strong),
         "weak": config.weak.model_dump(
             mode="json", include={"reference", "adapter", "template", "eos", "beta", "per_token"}
         ),
     }
+
+
+def _strong_shape(strong: StrongSettings) -> dict[str, Any]:
+    """What is said to the model; what is not set is left out: it was not there when older runs began."""
+    said = strong.model_dump(mode="json", include={"model", "template", "logprobs", "vocabulary"})
+    more = strong.model_dump(mode="json", include={"system", "endpoint"}, exclude_none=True)
+    return said | {name: value for name, value in more.items() if value}
 
 
 def config_of(run: RunRow) -> RunConfig:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.errors import RecordMismatch
 from flows.methods import Child, Estimate, Failed, Grown, Outcome, Sample
-from providers import Continuation, ContinuationRequest, Reply, Token
+from providers import CallFailed, Continuation, ContinuationRequest, Reply, Token
 from store import AskRow, History, NodeRow, ReplyRow, ScoreRow, TellRow
 
 
@@ -83,21 +83,31 @@ def _estimate_row(ask: Sample, node: str, name: str, estimate: Estimate) -> Scor
         parts["bounds"] = list(estimate.bounds)
     if estimate.warped is not None:
         parts["warped"] = estimate.warped
+    if estimate.approximate:
+        parts["approximate"] = True
     return ScoreRow(ask.number, node, name, estimate.value, parts)
 
 
 def _estimate(row: ScoreRow) -> Estimate:
     bounds = row.parts.get("bounds")
     return Estimate(
-        row.value, row.parts["rung"], (bounds[0], bounds[1]) if bounds else None, row.parts.get("warped")
+        row.value, row.parts["rung"], (bounds[0], bounds[1]) if bounds else None, row.parts.get("warped"),
+        row.parts.get("approximate", False),
     )  # fmt: skip
 
 
 def request_row(request: ContinuationRequest) -> Mapping[str, Any]:
-    """All but the text, which prompt and node tell; its hash instead."""
+    """All but the texts, which prompt and node tell; a hash of them instead."""
     row = asdict(request)
-    text = row.pop("text")
+    text = row.pop("prompt") + row.pop("answer")
+    row.pop("system")  # the config's
     return row | {"text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
+
+
+def failure_row(failed: CallFailed) -> ReplyRow:
+    """A request that brought nothing."""
+    failure = {"what": failed.what, "status": failed.status, "blame": failed.blame, "billed": failed.billed}
+    return ReplyRow(None, failure, failed.body)
 
 
 def reply_row(reply: Reply) -> ReplyRow:

@@ -38,6 +38,7 @@ class Summary:
     record: str
     answers: tuple[Answer, ...]
     totals: Totals
+    warnings: tuple[str, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -103,4 +104,5 @@ def summarize(record: Record, run_id: str, config: RunConfig) -> Summary:
                 got.get("complete", False), got.get("why", ""),
             )
         )  # fmt: skip
-    return Summary(run_id, record.shown, tuple(answers), record.totals(run_id))
+    warnings = record.run(run_id).finding.get("warnings", ())
+    return Summary(run_id, record.shown, tuple(answers), record.totals(run_id), tuple(warnings))

@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.calls import Calls, Line
 from flows.config import RunConfig
@@ -148,12 +148,14 @@ class Driver:
             parent = scores[-1].parts
         if entropy.rung == "none" and "entropy" in parent:
             entropy = Estimate(parent["entropy"], "weak")
-        return tuple(_child(chunk, s, parent) for chunk, s in zip(found, scores, strict=False)), entropy
+        approximate = self._models.line.approximate
+        return tuple(_child(chunk, s, parent, approximate) for chunk, s in zip(found, scores, strict=False)), entropy
 
 
-def _child(chunk: Chunk, score: Score, parent: Mapping[str, float]) -> Child:
+def _child(chunk: Chunk, score: Score, parent: Mapping[str, float], approximate: bool) -> Child:
     rung = chunk.prior.rung
     prior = weak_prior(chunk.prior, parent, score.parts) if rung == "uniform" else chunk.prior
+    prior = replace(prior, approximate=approximate)
     return Child(
         chunk.id, chunk.text, chunk.finish, chunk.tokens, chunk.count, prior, score.value, score.parts
     )  # fmt: skip

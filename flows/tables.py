@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flows.compare import Line
     from flows.diff import Parting
     from flows.doctor import Diagnosis
+    from flows.examine import Examination
     from flows.explain import Explanation
     from flows.rerank import Reranked
     from flows.steps import Step
@@ -111,6 +112,14 @@ def diagnosis_table(found: Diagnosis) -> Table:
         verdict = f"{found.prompts} prompts are too few to tell"
     gain = found.picked.value - found.mean.value
     table.caption = f"{verdict}: taking the text with the highest log-ratio changes gold by {gain:+.2f}"
+    return table
+
+
+def examination_table(found: Examination) -> Table:
+    """What an endpoint was seen to do."""
+    table = Table(found.model, "seen")
+    for what, seen in found.lines():
+        table.add_row(what, seen)
     return table
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal, Protocol
 
+from providers.endpoints import Mode
 from providers.price import Price
 
 Finish = Literal["stop", "length", "filter"]
@@ -14,13 +16,14 @@ Finish = Literal["stop", "length", "filter"]
 
 @dataclass(frozen=True)
 class ContinuationRequest:
-    """Continue `text` in `n` independent ways of at most `max_tokens` tokens each.
+    """Continue `answer`, an unfinished one to `prompt`, in `n` independent ways of at most `max_tokens` tokens each.
 
-    `text` is the rendered prompt and the answer so far, exactly. `seed` None leaves the draw to the server.
-    `logprobs` is how many of the likeliest tokens to report at each position (0: none).
+    `seed` None leaves the draw to the server. `logprobs` is how many of the likeliest tokens to report at each position
+    (0: none). `system` instructs a model that chats.
     """
 
-    text: str
+    prompt: str
+    answer: str
     n: int
     max_tokens: int
     temperature: float = 1.0
@@ -29,6 +32,7 @@ class ContinuationRequest:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     logprobs: int = 0
+    system: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,26 +80,51 @@ class Reply:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the probe saw before the first paid search: stored with the run."""
+    """What the probe saw before the first paid search: stored with the run.
+
+    `choices`: how many one request brought, of as many as requests will ask for. `logprobs`: how many of the likeliest
+    tokens came back per position; 0 where the server withholds them. `repeats`: replies begin with the answer so far.
+    `seed`: the same seed brought the same; none: the endpoint takes no seed. `cases`: what replies did with each
+    unfinished answer. `latency`: median of a request, in seconds.
+    """
 
     model: str
+    mode: Mode
     choices: int
-    """How many choices one request brought, of as many as requests will ask for."""
     logprobs: int
-    """How many of the likeliest tokens came back per position; 0 where the server withholds them."""
+    repeats: bool
+    seed: bool | None
+    cases: Mapping[str, str]
     usage: Usage
-    details: Mapping[str, Any] = field(default_factory=dict)
+    latency: float
+
+
+Send = Callable[[ContinuationRequest], Awaitable[Reply]]
 
 
 class StrongModel(Protocol):
     """A model that can only be called. One instance serves one event loop; `close` returns its connections."""
 
     name: str
+    mode: Mode
     price: Price | None
     """None: not known."""
+    retires: date | None
+    """When its provider switches it off; None: no date is known."""
 
-    async def probe(self) -> Finding:
-        """Check endpoint, key and model at the cost of a few tokens; raises ProviderError saying what to mend."""
+    def adopt(self, finding: Mapping[str, Any]) -> None:
+        """What a probe found holds from now on."""
+        ...
+
+    async def check(self) -> None:
+        """What can be seen for nothing: address, key and model; raises ProviderError saying what to mend."""
+        ...
+
+    async def probe(self, send: Send | None = None) -> Finding:
+        """See how answers are continued, at the cost of a few tokens; raises ProviderError saying what to mend.
+
+        Each request goes out by `send` (this model's own unless given), and what is found is adopted.
+        """
         ...
 
     async def send(self, request: ContinuationRequest) -> Reply:

@@ -11,13 +11,14 @@ import hashlib
 import importlib.util
 import os
 import tempfile
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from providers.base import ContinuationRequest, Finding, Reply
+from providers.base import ContinuationRequest, Finding, Reply, Send
 from providers.errors import StrongModelMisconfigured
 from providers.litellm import LiteLLMStrongModel
 from providers.settings import StrongSettings
@@ -101,10 +102,16 @@ class EmbeddedStrongModel:
             }
         )
         self._api = LiteLLMStrongModel(here)
-        self.price = self._api.price
+        self.mode, self.price, self.retires = self._api.mode, self._api.price, self._api.retires
 
-    async def probe(self) -> Finding:
-        return await self._api.probe()
+    def adopt(self, finding: Mapping[str, Any]) -> None:
+        self._api.adopt(finding)
+
+    async def check(self) -> None:
+        await self._api.check()
+
+    async def probe(self, send: Send | None = None) -> Finding:
+        return await self._api.probe(send)
 
     async def send(self, request: ContinuationRequest) -> Reply:
         return await self._api.send(request)

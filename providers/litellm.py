@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import asdict
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -16,39 +17,49 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no fetch at imp
 import httpx
 import litellm
 import openai
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
-from providers.base import ContinuationRequest, Finding, Reply, Usage
+from providers.base import Continuation, ContinuationRequest, Finding, Reply, Send, Usage
+from providers.endpoints import Endpoint, endpoint_of, retirement
 from providers.errors import Blame, CallFailed, StrongModelMisconfigured, StrongModelUnreachable
+from providers.modes import extra_fields, messages, not_new
 from providers.price import Price
+from providers.probe import probe
 from providers.settings import StrongSettings
-from providers.wire import Malformed, continuations, usage
+from providers.wire import Choice, Malformed, choices, continuation, usage
 
 litellm.suppress_debug_info = True
 
-_CONTINUES_TEXT = ("text-completion-openai", "hosted_vllm", "llamafile")
-_OPENAI = "https://api.openai.com/v1"
 _WEATHER = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _SETTINGS = frozenset({401, 403, 404})
-_PROBE_TEXT = "The weather today is"
+_PER_MESSAGE = 16
+_OVERHEAD = 64
+"""Tokens that an endpoint may put around each message and around all: marks of roles, a system text of its own."""
 
 _response: ContextVar[list[httpx.Response]] = ContextVar("response")
 """The HTTP response of the call under way in this task, kept by the client's hook: the body as it came."""
 
 
 class LiteLLMStrongModel:
-    """A strong model in completion mode: raw text in, its continuation out.
+    """A strong model behind an endpoint that the table knows, or that the user's settings describe.
 
-    Raises StrongModelMisconfigured for a model name that LiteLLM would turn into a chat turn, or without a key where
-    the endpoint needs one.
+    Raises StrongModelMisconfigured: an unknown endpoint, a template where the endpoint has one of its own, no key where
+    it needs one.
     """
 
     def __init__(self, settings: StrongSettings) -> None:
         self.name = settings.model
         self._settings = settings
-        self.price = _price(settings)
-        self._base = _base_url(settings)
+        self._endpoint = endpoint_of(settings.model, settings.endpoint)
+        self.mode = self._endpoint.mode
+        self._repeats = False
+        listed = litellm.model_cost.get(settings.model) or litellm.model_cost.get(self._served) or {}
+        self.price, self.retires = _price(settings, listed), retirement(listed)
+        self._base = _base_url(settings, self._endpoint)
         # A key is sent to the endpoint it was named for: none by default to a server of one's own.
-        self._key_variable = settings.api_key_env or ("" if settings.api_base else "OPENAI_API_KEY")
+        self._key_variable = settings.api_key_env or ("" if settings.api_base else self._endpoint.key_env or "")
         self._key = os.environ.get(self._key_variable, "").strip()
         if self._key_variable and not (self._key and self._key.isascii()):
             raise StrongModelMisconfigured(
@@ -56,50 +67,35 @@ class LiteLLMStrongModel:
                 where=self._where,
                 mend=f"export {self._key_variable}=..., or name another variable in strong.api_key_env",
             )
-        self._client = openai.AsyncOpenAI(
-            base_url=self._base,
-            api_key=self._key or "none",
-            max_retries=0,
+        _check(settings, self._endpoint)
+        environment = SandboxedEnvironment(undefined=StrictUndefined)
+        self._template = environment.from_string(settings.template) if settings.template else None
+        self._http = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency),
             timeout=settings.timeout,
-            http_client=httpx.AsyncClient(
-                limits=httpx.Limits(
-                    max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency
-                ),
-                timeout=settings.timeout,
-                event_hooks={"response": [_keep]},
-            ),
+            event_hooks={"response": [_keep]},
         )
+        self._client = openai.AsyncOpenAI(
+            base_url=self._base, api_key=self._key or "none", max_retries=0, timeout=settings.timeout,
+            http_client=self._http,
+        )  # fmt: skip
 
     @property
     def _where(self) -> str:
         return f"strong model {self.name} at {self._base}"
 
-    async def probe(self) -> Finding:
-        """List the models (free), then ask for as many choices of one token as later requests will."""
-        await self._model_is_listed()
-        try:
-            reply = await self._probe_with(self._settings.choices_per_request)
-        except CallFailed as failed:
-            if failed.blame is not Blame.REQUEST:
-                raise _at_start(failed) from None
-            # A server with fewer slots refuses so many (llama.cpp): ask for one.
-            try:
-                reply = await self._probe_with(1)
-            except CallFailed as again:
-                raise _at_start(again) from None
-        first = reply.continuations[0].tokens
-        return Finding(
-            model=self.name,
-            choices=len(reply.continuations),
-            logprobs=len(first[0].top) if first else 0,
-            usage=reply.usage,
-            details={"latency": round(reply.latency, 3), "price": reply.price},
-        )
+    def adopt(self, finding: Mapping[str, Any]) -> None:
+        """What a probe found holds from now on: this one's, or that of the run that is gone on with."""
+        self._repeats = bool(finding.get("repeats"))
 
-    async def _probe_with(self, n: int) -> Reply:
-        return await self.send(ContinuationRequest(_PROBE_TEXT, n, 1, logprobs=self._settings.logprobs, seed=1))
+    async def probe(self, send: Send | None = None) -> Finding:
+        found = await probe(send or self.send, self._settings, self._endpoint)
+        self.adopt(asdict(found))
+        return found
 
-    async def _model_is_listed(self) -> None:
+    async def check(self) -> None:
+        if self._endpoint.wire == "messages":
+            return
         try:
             listed = [m.id async for m in self._client.models.list()]
         except openai.APIConnectionError:
@@ -110,11 +106,17 @@ class LiteLLMStrongModel:
             raise self._wrong_key(error.status_code) from None  # its body may echo the key
         except (openai.APIError, AttributeError, TypeError, ValueError):
             return  # no list, or not in OpenAI's shape: the paid probe will tell
-        wanted = self.name.partition("/")[2]
-        if listed and wanted not in listed:
+        if listed and self._served not in listed:
             raise StrongModelMisconfigured(
-                f"no model {wanted!r} there", where=self._where, mend=f"It serves: {', '.join(sorted(listed)[:8])}"
+                f"no model {self._served!r} there",
+                where=self._where,
+                mend=f"It serves: {', '.join(sorted(listed)[:8])}",
             )
+
+    @property
+    def _served(self) -> str:
+        """The model's name at its endpoint, without LiteLLM's provider."""
+        return self.name.partition("/")[2]
 
     def _wrong_key(self, status: int) -> StrongModelMisconfigured:
         return StrongModelMisconfigured(
@@ -124,31 +126,37 @@ class LiteLLMStrongModel:
         )
 
     def worst_case(self, request: ContinuationRequest) -> tuple[int, int | None]:
-        """No token is shorter than a byte: the text's bytes bound its tokens, n x max_tokens the answer's."""
-        most = Usage(
-            input=len(request.text.encode("utf-8", "surrogatepass")) + 8, output=request.n * request.max_tokens
-        )
+        """No token is shorter than a byte: the texts' bytes bound their tokens, n x max_tokens the answer's."""
+        sent = self._texts(request)
+        around = 8 if self._endpoint.wire == "completions" else _OVERHEAD + _PER_MESSAGE * len(sent)
+        given = sum(len(text.encode("utf-8", "surrogatepass")) for text in sent) + around
+        most = Usage(input=given, output=request.n * request.max_tokens)
         return most.input + most.output, self.price.of(most) if self.price else None
+
+    def _texts(self, request: ContinuationRequest) -> list[str]:
+        """All text that a request holds."""
+        if self._endpoint.wire == "completions":
+            return [self._text(request)]
+        return [message["content"] for message in messages(request, self._endpoint.mode)]
+
+    def _text(self, request: ContinuationRequest) -> str:
+        """Prompt and answer so far as one text."""
+        if self._template is None:
+            return request.prompt + request.answer
+        return self._template.render(prompt=request.prompt, system=request.system or "") + request.answer
 
     async def send(self, request: ContinuationRequest) -> Reply:
         seen: list[httpx.Response] = []
         _response.set(seen)
         started = time.monotonic()
         with self._failures_told(seen):
-            await litellm.atext_completion(
-                model=self.name,
-                client=self._client,
-                api_base=self._base,
-                api_key=self._key or "none",
-                timeout=self._settings.timeout,
-                max_retries=0,
-                **_parameters(request),
-            )
+            await self._call(request)
             latency = time.monotonic() - started
             # The body itself: LiteLLM's copy of it turns finish reasons that it does not know into "stop".
-            told = _completions(seen)
-            found = continuations(told["choices"], request)
-            spent = usage(told.get("usage"), found, request, litellm.token_counter(text=request.text))
+            body: Any = seen[-1].json() if seen else None
+            found = tuple(self._read(choice, request) for choice in choices(body, self._endpoint.wire)[: request.n])
+            estimate = litellm.token_counter(text="".join(self._texts(request)))
+            spent = usage(body.get("usage"), found, request, estimate)
         return Reply(
             continuations=found,
             usage=spent,
@@ -157,6 +165,34 @@ class LiteLLMStrongModel:
             price=self.price.of(spent) if self.price else None,
             request_id=seen[-1].headers.get("x-request-id"),
         )
+
+    async def _call(self, request: ContinuationRequest) -> None:
+        endpoint = self._endpoint
+        common: dict[str, Any] = {
+            "api_key": self._key or "none", "timeout": self._settings.timeout, "max_retries": 0,
+            **_parameters(request, endpoint),
+        }  # fmt: skip
+        if endpoint.wire == "completions":
+            await litellm.atext_completion(
+                model=f"text-completion-openai/{self._served}", client=self._client, api_base=self._base,
+                prompt=self._text(request), **common,
+            )  # fmt: skip
+        elif endpoint.wire == "chat":
+            await litellm.acompletion(
+                model=f"openai/{self._served}", client=self._client, api_base=self._base,
+                messages=messages(request, endpoint.mode), **common,
+            )  # fmt: skip
+        else:
+            handler = AsyncHTTPHandler(timeout=self._settings.timeout)
+            handler.client = self._http
+            await litellm.acompletion(
+                model=f"anthropic/{self._served}", client=handler, api_base=self._base,
+                messages=messages(request, endpoint.mode), **common,
+            )  # fmt: skip
+
+    def _read(self, choice: Choice, request: ContinuationRequest) -> Continuation:
+        mode = self._endpoint.mode
+        return continuation(choice, request, not_new(choice.text, request, mode, repeats=self._repeats))
 
     @contextmanager
     def _failures_told(self, seen: list[httpx.Response]) -> Iterator[None]:
@@ -208,19 +244,11 @@ async def _keep(response: httpx.Response) -> None:
         kept.append(response)
 
 
-def _completions(seen: list[httpx.Response]) -> dict[str, Any]:
-    body = seen[-1].json() if seen else None
-    if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
-        raise Malformed("no choices in the reply")
-    return body
-
-
-def _price(settings: StrongSettings) -> Price | None:
-    """The user's own price, else LiteLLM's map read offline; None where neither knows the model."""
+def _price(settings: StrongSettings, entry: Mapping[str, Any]) -> Price | None:
+    """The user's own price, else that of LiteLLM's map, read offline; None where neither knows the model."""
     if settings.input_price is not None and settings.output_price is not None:
         fresh = settings.input_price / 1_000_000
         return Price(fresh, settings.output_price / 1_000_000, fresh)
-    entry = litellm.model_cost.get(settings.model) or litellm.model_cost.get(settings.model.partition("/")[2]) or {}
     costs = [entry.get(name) for name in ("input_cost_per_token", "output_cost_per_token")]
     if None in costs:
         return None
@@ -228,51 +256,57 @@ def _price(settings: StrongSettings) -> Price | None:
     return Price(given, taken, Decimal(str(entry.get("cache_read_input_token_cost", given))))
 
 
-def _base_url(settings: StrongSettings) -> str:
-    route = settings.model.partition("/")[0]
-    if route not in _CONTINUES_TEXT:
+def _base_url(settings: StrongSettings, endpoint: Endpoint) -> str:
+    base = settings.api_base or endpoint.api_base
+    if base is None:
         raise StrongModelMisconfigured(
-            f"{settings.model!r} does not name a model that continues raw text",
-            where="strong.model",
-            mend=f"Use 'embedded' or one of {', '.join(f'{r}/NAME' for r in _CONTINUES_TEXT)}; "
-            "LiteLLM would turn others into a new chat turn",
-        )
-    if settings.api_base is None and route != "text-completion-openai":
-        raise StrongModelMisconfigured(
-            f"{route} needs the address of its server", where="strong.api_base", mend="Such as http://127.0.0.1:8000/v1"
-        )
-    return settings.api_base or _OPENAI
+            f"{settings.model} needs the address of its server", where="strong.api_base",
+            mend="Such as http://127.0.0.1:8000/v1",
+        )  # fmt: skip
+    return base
 
 
-def _parameters(request: ContinuationRequest) -> dict[str, Any]:
+def _check(settings: StrongSettings, endpoint: Endpoint) -> None:
+    if endpoint.mode == "emulated" and not settings.allow_approximate:
+        raise StrongModelMisconfigured(
+            f"{settings.model} cannot continue an unfinished answer: it can only be asked to go on, another draw",
+            where="strong.endpoint.mode",
+            mend="Name a mode that it offers (docs/models.md), or allow the approximation with --allow-approximate",
+        )
+    if endpoint.wire != "completions" and settings.template:
+        raise StrongModelMisconfigured(
+            f"{settings.model} is sent messages (mode {endpoint.mode}), which it renders itself",
+            where="strong.template",
+            mend="Leave it out; strong.system is for instructions",
+        )
+    if endpoint.wire == "completions" and settings.system and not settings.template:
+        raise StrongModelMisconfigured(
+            f"{settings.model} is sent raw text, which has no place for it", where="strong.system",
+            mend="Give strong.template as well, with {{ system }} and {{ prompt }} in it",
+        )  # fmt: skip
+
+
+def _parameters(request: ContinuationRequest, endpoint: Endpoint) -> dict[str, Any]:
     given: dict[str, Any] = {
-        "prompt": request.text,
-        "n": request.n,
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
     }
-    if request.logprobs:
-        given["logprobs"] = request.logprobs
-    if request.seed is not None:
+    extra = extra_fields(request, endpoint.mode)
+    if endpoint.wire != "messages":
+        given["n"] = request.n
+    if logprobs := min(request.logprobs, request.logprobs if endpoint.logprobs is None else endpoint.logprobs):
+        chat = {"logprobs": True, "top_logprobs": logprobs}
+        given |= {"logprobs": logprobs} if endpoint.wire == "completions" else chat
+    if request.seed is not None and endpoint.seed == "seed":
         given["seed"] = request.seed
+    elif request.seed is not None and endpoint.seed:
+        extra[endpoint.seed] = request.seed
     if request.stop:
         given["stop"] = list(request.stop)
-    if request.top_k is not None:
-        given["extra_body"] = {"top_k": request.top_k}
-    return given
-
-
-def _at_start(failed: CallFailed) -> CallFailed | StrongModelUnreachable | StrongModelMisconfigured:
-    """A failed probe is the user's to mend unless it is the weather's."""
-    if failed.status is None:
-        return StrongModelUnreachable(
-            failed.what, where=failed.where, mend="Start the server, or correct strong.api_base"
-        )
-    if failed.blame is Blame.WEATHER:
-        return failed
-    mend = failed.mend or "Lower strong.logprobs, or check strong.model"
-    return StrongModelMisconfigured(failed.what, where=failed.where, mend=mend)
+    if request.top_k is not None and endpoint.top_k:
+        extra["top_k"] = request.top_k
+    return given | ({"extra_body": extra} if extra else {})
 
 
 def _retry_after(response: httpx.Response) -> float | None:

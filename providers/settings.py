@@ -9,6 +9,8 @@ from jinja2 import TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from providers.endpoints import Overrides
+
 
 class StrongSettings(BaseModel):
     """Which strong model continues, where it is served and how it is called."""
@@ -17,19 +19,31 @@ class StrongSettings(BaseModel):
 
     model: str = Field(
         "embedded",
-        description="'embedded' (Gemma 3 270M, served here) or a LiteLLM name that continues raw text, "
-        "such as text-completion-openai/NAME or hosted_vllm/NAME.",
+        description="'embedded' (Gemma 3 270M, served here) or LiteLLM's name of a model whose endpoint can continue "
+        "an answer, such as hosted_vllm/NAME, deepseek/NAME or text-completion-openai/NAME.",
         min_length=1,
     )
-    api_base: str | None = Field(None, description="Base URL of an OpenAI-compatible server, ending in /v1.")
+    endpoint: Overrides = Field(
+        default_factory=Overrides, description="What you know better about the endpoint than the built-in table."
+    )
+    allow_approximate: bool = Field(
+        False,
+        description="Take emulated continuations of a model that can only be asked to go on (--allow-approximate).",
+    )
+    api_base: str | None = Field(
+        None, description="Base URL of your own server, ending in /v1 where it speaks OpenAI's; none: the provider's."
+    )
     api_key_env: str | None = Field(
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="Name of the environment variable that holds the key (the key itself is never a setting); "
-        "none: OPENAI_API_KEY without api_base, no key with one.",
+        "none: the provider's own without api_base, no key with one.",
     )
+    system: str | None = Field(None, min_length=1, description="Instructions to a model that chats.")
     template: str | None = Field(
-        None, description="Jinja template that turns {{ prompt }} into the model's text; none: the prompt as it is."
+        None,
+        description="Of raw text: Jinja template that turns {{ prompt }} (and {{ system }}) into the model's text; "
+        "none: the prompt as it is.",
     )
     logprobs: int = Field(20, ge=0, le=100, description="Likeliest tokens to ask for per position; 0 asks for none.")
     choices_per_request: int = Field(

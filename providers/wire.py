@@ -1,47 +1,91 @@
-"""From the wire to the contract: completions in both logprob shapes, stop strings cut, usage checked."""
+"""From the wire to the contract: three shapes of replies, two of logprobs, stop strings cut, usage checked."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from providers.base import Continuation, ContinuationRequest, Finish, Token, Usage
+from providers.endpoints import Wire
 
 _FINISH: Mapping[str, Finish] = {
     "stop": "stop",
     "eos": "stop",
     "eos_token": "stop",
     "stop_sequence": "stop",
+    "end_turn": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
     "content_filter": "filter",
+    "refusal": "filter",
 }
 
 
 class Malformed(ValueError):
-    """A reply that cannot be read as completions."""
+    """A reply that cannot be read."""
 
 
-def continuations(choices: Sequence[Mapping[str, Any]], request: ContinuationRequest) -> tuple[Continuation, ...]:
-    """At most `request.n` continuations from the choices of a completions response; raises Malformed."""
-    if not choices:
+@dataclass(frozen=True)
+class Choice:
+    """A choice as the wire has it, whatever its shape."""
+
+    text: str
+    finish: str | None
+    logprobs: Mapping[str, Any] | None = None
+
+
+def choices(body: Any, wire: Wire) -> list[Choice]:
+    """The choices of a reply's body; raises Malformed."""
+    if not isinstance(body, dict):
+        raise Malformed("the reply is no JSON object")
+    if wire == "messages":
+        blocks = body.get("content")
+        if not isinstance(blocks, list):
+            raise Malformed("no content in the reply")
+        return [Choice("".join(b.get("text", "") for b in blocks if b.get("type") == "text"), body.get("stop_reason"))]
+    told = body.get("choices")
+    if not isinstance(told, list) or not told:
         raise Malformed("no choices in the reply")
-    return tuple(_continuation(choice, request) for choice in choices[: request.n])
+    return [_choice(choice, wire) for choice in told]
 
 
-def _continuation(choice: Mapping[str, Any], request: ContinuationRequest) -> Continuation:
-    text = choice.get("text")
+def _choice(told: Mapping[str, Any], wire: Wire) -> Choice:
+    finish = told.get("finish_reason")
+    text = told.get("text") if wire == "completions" else (told.get("message") or {}).get("content")
+    if text is None and wire == "chat":
+        text = ""  # a filter, or thoughts that took all the tokens
     if not isinstance(text, str):
         raise Malformed("a choice without text")
-    finish = _FINISH.get(choice.get("finish_reason") or "")
+    return Choice(text, finish, told.get("logprobs"))
+
+
+def continuation(choice: Choice, request: ContinuationRequest, not_new: int = 0) -> Continuation:
+    """A choice without the `not_new` characters at its beginning, up to the first stop string; raises Malformed."""
+    finish = _FINISH.get(choice.finish or "")
     if finish is None:
-        raise Malformed(f"a choice that ended by {choice.get('finish_reason')!r}")
-    tokens = _tokens(choice.get("logprobs"), request.logprobs)
+        raise Malformed(f"a choice that ended by {choice.finish!r}")
+    tokens = _tokens(choice.logprobs, request.logprobs)
+    text = choice.text[not_new:]
+    if tokens is not None and "".join(token.text for token in tokens) == choice.text:
+        tokens = _after(tokens, not_new)
     cut = min((at for at in map(text.find, request.stop) if at >= 0), default=None)
     if cut is None:
         return Continuation(text, finish, tokens)
     return Continuation(text[:cut], "stop", _up_to(tokens, cut))
+
+
+def _after(tokens: tuple[Token, ...], length: int) -> tuple[Token, ...]:
+    """The tokens that reach beyond the first `length` characters."""
+    seen = 0
+    for number, token in enumerate(tokens):
+        seen += len(token.text)
+        if seen > length:
+            return tokens[number:]
+    return ()
 
 
 def _up_to(tokens: tuple[Token, ...] | None, length: int) -> tuple[Token, ...] | None:
@@ -103,16 +147,24 @@ def usage(
 
     llama.cpp counts one choice of n; some servers send zeros or nothing.
     """
-    given = reported or {}
-    details = given.get("prompt_tokens_details") or {}
+    told_input, told_output, cached = _told(reported or {})
     counted = sum(_counted(c, request) for c in found)
-    told_input, told_output = given.get("prompt_tokens") or 0, given.get("completion_tokens") or 0
     return Usage(
         input=told_input or input_estimate,
         output=max(told_output, counted),
-        cached=min(details.get("cached_tokens") or 0, told_input),
+        cached=min(cached, told_input),
         estimated=not told_input or told_output < counted,
     )
+
+
+def _told(usage: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Tokens of input, output and cached input. Anthropic counts what it reads from or writes to its cache apart."""
+    if "input_tokens" in usage:
+        cached = usage.get("cache_read_input_tokens") or 0
+        fresh = (usage.get("input_tokens") or 0) + (usage.get("cache_creation_input_tokens") or 0)
+        return fresh + cached, usage.get("output_tokens") or 0, cached
+    details = usage.get("prompt_tokens_details") or {}
+    return usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, details.get("cached_tokens") or 0
 
 
 def _counted(continuation: Continuation, request: ContinuationRequest) -> int:

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from store.budget import Cost
     from store.history import History
     from store.journal import AskRow, CallKey, Journal, NodeRow, ReplyRow, ScoreRow, TellRow
-    from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchCost, SearchRow, Totals
+    from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, new_run_id
+    from store.sums import SearchCost, Totals
     from store.upgrade import Upgrade, upgrade_record
 
 _LAZY = {
     **dict.fromkeys(("Chains", "Fault"), "audit"),
+    **dict.fromkeys(("SearchCost", "Totals"), "sums"),
     **dict.fromkeys(("Upgrade", "upgrade_record"), "upgrade"),
     "Cost": "budget",
     "History": "history",
     **dict.fromkeys(("AskRow", "CallKey", "Journal", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "journal"),
-    **dict.fromkeys(
-        ("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchCost", "SearchRow", "Totals"), "record"
-    ),
+    **dict.fromkeys(("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "new_run_id"), "record"),
 }
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "Totals",
     "Upgrade",
     "fingerprint",
+    "new_run_id",
     "upgrade_record",
 ]
 

@@ -17,7 +17,8 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Integer, Table, Text,
 
 from store.budget import UNITS, Cost
 from store.chain import fingerprint, link, run_hash, sha256
-from store.schema import CHAINED, budgets, calls, replies, runs, searches
+from store.probes import probe_hash
+from store.schema import CHAINED, budgets, calls, probe_calls, probes, replies, runs, searches
 from store.text import SafeJSON, SafeText, escape, through, unescape
 
 
@@ -64,7 +65,8 @@ def _audit(connection: Connection, run_id: str) -> Chains:
         faults.append(Fault(f"run {run_id}", "config is not the one that its hash is of"))
     if run["hash"] and run_hash(run, [row["key"] for row in found]) != run["hash"]:
         faults.append(Fault(f"run {run_id}", "changed, or one of its searches was removed or added"))
-    count, heads = 0, {}
+    count, heads = 0, dict[str, str]()
+    count += _audit_probes(connection, run_id, faults)
     for search in found:
         count += _audit_search(connection, run["hash"], search, faults)
         heads[search["id"]] = search["head"]
@@ -80,7 +82,9 @@ def _audit(connection: Connection, run_id: str) -> Chains:
 
 
 def _audit_counters(connection: Connection, run_id: str) -> list[Fault]:
-    """What the run's replies add up to is what its counters say is spent; what has no reply yet, what is reserved."""
+    """What the run's replies, its probe's among them, add up to is what its counters say is spent; what has no reply
+    yet, what is reserved.
+    """
     of_run = select(searches.c.id).where(searches.c.run_id == run_id)
     sums = {(kind, unit): 0 for kind in ("spent", "reserved") for unit in UNITS}
     answered = set()
@@ -93,12 +97,32 @@ def _audit_counters(connection: Connection, run_id: str) -> list[Fault]:
         if (call.search_id, call.ask, call.part, call.attempt) not in answered:
             for unit, amount in Cost(call.worst_tokens, call.worst_price).amounts().items():
                 sums["reserved", unit] += amount
+    of_probe = select(probes.c.id).where(probes.c.run_id == run_id)
+    for call in connection.execute(select(probe_calls).where(probe_calls.c.probe_id.in_(of_probe))):
+        spent, worst = Cost((call.input_tokens or 0) + (call.output_tokens or 0), call.price), call.worst_price
+        for unit in UNITS:
+            if call.ok is None:
+                sums["reserved", unit] += Cost(call.worst_tokens, worst).amounts()[unit]
+            elif call.ok or call.failure["billed"]:
+                sums["spent", unit] += spent.amounts()[unit]
     counters = {row.unit: row for row in connection.execute(select(budgets).where(budgets.c.scope == f"run:{run_id}"))}
     return [
         Fault(f"run {run_id}, counter of {unit}", f"{kind} is {found}, and the rows add up to {summed}")
         for (kind, unit), summed in sums.items()
         if (found := getattr(counters.get(unit), kind, 0)) != summed
     ]
+
+
+def _audit_probes(connection: Connection, run_id: str, faults: list[Fault]) -> int:
+    """Of the probe that the run began with, which names its rows by one hash. Returns how many rows it has."""
+    count = 0
+    for probe in list(_rows(connection, probes, probes.c.run_id == run_id, faults)):
+        calls_of = probe_calls.c.probe_id == probe["id"]
+        rows = sorted(_rows(connection, probe_calls, calls_of, faults), key=lambda row: row["number"])
+        count += 1 + len(rows)
+        if probe["hash"] is not None and probe_hash(probe, rows) != probe["hash"]:
+            faults.append(Fault(f"probe {probe['id']}", "changed, or one of its calls was"))
+    return count
 
 
 _MUTABLE = {"status", "answer", "owner", "expires", "fence", "links", "head"}

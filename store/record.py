@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, func, insert, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
 from uuid_utils import uuid7
 
 from store.audit import Chains, audit_rows
@@ -17,12 +17,19 @@ from store.errors import NotOnRecord
 from store.history import History, history
 from store.journal import Journal
 from store.lease import Lease, Renewer, claim
-from store.schema import nodes, now, replies, runs, searches, tells
+from store.probes import Probing, known_finding
+from store.schema import now, runs, searches
 from store.settings import record_url, shown
+from store.sums import SearchCost, Totals, costs, totals
 from store.transfer import dump_run, load_runs
 
 ENDED = frozenset({"done", "failed"})
 """The statuses of searches that are not gone on with."""
+
+
+def new_run_id() -> str:
+    """UUIDv7: ids sort by time."""
+    return str(uuid7())
 
 
 @dataclass(frozen=True)
@@ -97,29 +104,6 @@ class RunRow:
         return sum(count for status, count in self.statuses.items() if status not in ENDED)
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What a run's rows add up to. `price` in nano-dollars; None where some reply's price is unknown."""
-
-    calls: int
-    nodes: int
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    price: int | None
-
-
-@dataclass(frozen=True)
-class SearchCost:
-    """What one search took. `seconds` that it was worked on, as of its last tell."""
-
-    calls: int
-    nodes: int
-    input_tokens: int
-    output_tokens: int
-    seconds: float
-
-
 class Record:
     """Runs and searches in SQLite or Postgres. Reads block briefly; appending goes through a search's Journal."""
 
@@ -137,9 +121,19 @@ class Record:
         """Where the record is, without a password."""
         return shown(self._database.url)
 
-    async def begin_run(self, new: NewRun) -> str:
-        """Put a run and its searches on record in one transaction; returns the run's id (UUIDv7)."""
-        run_id = str(uuid7())
+    def known_finding(self, key: str) -> Mapping[str, Any] | None:
+        """What a probe of this `key` found within the last day."""
+        return self._database.read(lambda connection: known_finding(connection, key))
+
+    async def probe(self, run_id: str, key: str, limits: Limits) -> Probing:
+        """Begin a probe that the run to come pays for."""
+        probing = Probing(self._database, Budget(run_id, limits), key)
+        await probing.begin()
+        return probing
+
+    async def begin_run(self, new: NewRun, run_id: str | None = None) -> str:
+        """Put a run and its searches on record in one transaction; returns the run's id (`new_run_id` unless given)."""
+        run_id = run_id or new_run_id()
 
         def work(connection: Connection) -> str:
             created = connection.execute(select(now())).scalar_one()
@@ -191,11 +185,11 @@ class Record:
         return self._database.read(lambda c: SearchRow(**c.execute(query).one()._mapping))
 
     def totals(self, run_id: str) -> Totals:
-        return self._database.read(lambda connection: _totals(connection, run_id))
+        return self._database.read(lambda connection: totals(connection, run_id))
 
     def costs(self, run_id: str) -> dict[str, SearchCost]:
         """What each search of a run took, by its id."""
-        return self._database.read(lambda connection: _costs(connection, run_id))
+        return self._database.read(lambda connection: costs(connection, run_id))
 
     def dump(self, run_id: str) -> Iterator[dict[str, Any]]:
         """Every row of a run, and of the runs it was forked from, in the order that `load` takes them."""
@@ -271,48 +265,3 @@ def _runs(connection: Connection, which: ColumnElement[bool]) -> list[RunRow]:
     columns = [runs.c[f.name] for f in fields(RunRow) if f.name != "statuses"]
     rows = connection.execute(select(*columns).where(which).order_by(runs.c.id.desc()))
     return [RunRow(**row._mapping, statuses=statuses.get(row.id, {})) for row in rows]
-
-
-def _totals(connection: Connection, run_id: str) -> Totals:
-    of_run = select(searches.c.id).where(searches.c.run_id == run_id)
-    paid = connection.execute(
-        select(
-            func.count(),
-            func.coalesce(func.sum(replies.c.input_tokens), 0),
-            func.coalesce(func.sum(replies.c.cached_tokens), 0),
-            func.coalesce(func.sum(replies.c.output_tokens), 0),
-            func.coalesce(func.sum(replies.c.price), 0),
-            func.count(replies.c.price),
-        ).where(replies.c.search_id.in_(of_run))
-    ).one()
-    grown = connection.execute(
-        select(func.count()).select_from(nodes).where(nodes.c.search_id.in_(of_run))
-    ).scalar_one()
-    calls, fresh, cached, output, price, priced = (int(x) for x in paid)
-    return Totals(calls, grown, fresh, cached, output, price if priced == calls else None)
-
-
-def _costs(connection: Connection, run_id: str) -> dict[str, SearchCost]:
-    of_run = select(searches.c.id).where(searches.c.run_id == run_id)
-
-    def by_search(table: Table, *what: ColumnElement[Any]) -> dict[str, Sequence[Any]]:
-        query = select(table.c.search_id, *what).where(table.c.search_id.in_(of_run)).group_by(table.c.search_id)
-        return {row[0]: row[1:] for row in connection.execute(query)}
-
-    def of_answered(tokens: ColumnElement[int]) -> ColumnElement[int]:
-        return func.sum(case((replies.c.ok, tokens), else_=0))  # a lost reply stands with its worst case
-
-    paid = by_search(
-        replies, func.count(), of_answered(replies.c.input_tokens), of_answered(replies.c.output_tokens)
-    )  # fmt: skip
-    grown = by_search(nodes, func.count())
-    last = select(tells.c.search_id, func.max(tells.c.position)).where(tells.c.search_id.in_(of_run))
-    at_the_end = tuple_(tells.c.search_id, tells.c.position).in_(last.group_by(tells.c.search_id))
-    outcomes = connection.execute(select(tells.c.search_id, tells.c.outcome).where(at_the_end))
-    seconds = {search_id: float(outcome.get("seconds", 0)) for search_id, outcome in outcomes}
-    found = {}
-    for search_id in connection.execute(of_run).scalars():
-        calls, fresh, output = (int(number) for number in paid.get(search_id, (0, 0, 0)))
-        count = int(grown.get(search_id, (0,))[0])
-        found[search_id] = SearchCost(calls, count, fresh, output, seconds.get(search_id, 0.0))
-    return found

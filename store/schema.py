@@ -1,5 +1,6 @@
 """The tables. Rows are appended and never changed, but for a search's status, answer, lease and chain head, a run's
-heads and the budget counters. Times are milliseconds since 1970 (UTC), by the database's clock; money is nano-dollars.
+heads, the budget counters, and a probe's finding and replies, which are set once. Times are milliseconds since 1970
+(UTC), by the database's clock; money is nano-dollars.
 """
 
 from __future__ import annotations
@@ -100,6 +101,54 @@ searches = Table(
 )
 
 
+probes = Table(
+    "probes",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("run_id", String(36), nullable=False, index=True),  # that paid for it; begun after it
+    Column("key", HASH, nullable=False, index=True),  # of all that shapes what it finds
+    Column("created", BigInteger, nullable=False),
+    Column("finding", SafeJSON, nullable=True),  # none: it failed, or was killed
+    Column("hash", HASH, nullable=True),  # of the above and of its calls
+)
+
+
+def _what_came_back(*, nullable: bool) -> tuple[Column[Any], ...]:
+    return (
+        Column("received", BigInteger, nullable=nullable),
+        Column("ok", Boolean, nullable=nullable),
+        Column("failure", SafeJSON, nullable=True),  # what, status, blame, billed
+        Column("continuations", SafeJSON, nullable=True),  # parsed form
+        Column("body", LargeBinary, nullable=nullable),  # as it came, redacted, compressed (zlib)
+        Column("input_tokens", BigInteger, nullable=nullable),
+        Column("cached_tokens", BigInteger, nullable=nullable),
+        Column("output_tokens", BigInteger, nullable=nullable),
+        Column("estimated", Boolean, nullable=nullable),
+        Column("price", BigInteger, nullable=True),
+        Column("latency", Double, nullable=nullable),
+        Column("request_id", SafeText, nullable=True),
+    )
+
+
+def _what_was_sent() -> tuple[Column[Any], ...]:
+    return (
+        Column("sent", BigInteger, nullable=False),
+        Column("request", SafeJSON, nullable=False),  # all but the text, which its node tells; its sha256 instead
+        Column("worst_tokens", BigInteger, nullable=False),
+        Column("worst_price", BigInteger, nullable=True),  # None: the price is unknown
+    )
+
+
+probe_calls = Table(
+    "probe_calls",
+    metadata,
+    Column("probe_id", ForeignKey("probes.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    *_what_was_sent(),
+    *_what_came_back(nullable=True),  # none until it did
+)
+
+
 def _chained(name: str, *columns: Any) -> Table:
     """A table of immutable rows of a search, each with its place and hash in the search's chain."""
     return Table(
@@ -127,10 +176,7 @@ calls = _chained(
     Column("ask", Integer, primary_key=True, autoincrement=False),
     Column("part", Integer, primary_key=True, autoincrement=False),  # of an ask split over requests
     Column("attempt", Integer, primary_key=True, autoincrement=False),  # of a request tried again
-    Column("sent", BigInteger, nullable=False),
-    Column("request", SafeJSON, nullable=False),  # all but the text, which its node tells; its sha256 instead
-    Column("worst_tokens", BigInteger, nullable=False),
-    Column("worst_price", BigInteger, nullable=True),  # None: the price is unknown
+    *_what_was_sent(),
     ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
 )
 
@@ -139,18 +185,7 @@ replies = _chained(
     Column("ask", Integer, primary_key=True, autoincrement=False),
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
-    Column("received", BigInteger, nullable=False),
-    Column("ok", Boolean, nullable=False),
-    Column("failure", SafeJSON, nullable=True),  # what, status, blame, billed
-    Column("continuations", SafeJSON, nullable=True),  # parsed form
-    Column("body", LargeBinary, nullable=False),  # as it came, redacted, compressed (zlib)
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("cached_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("estimated", Boolean, nullable=False),
-    Column("price", BigInteger, nullable=True),
-    Column("latency", Double, nullable=False),
-    Column("request_id", SafeText, nullable=True),
+    *_what_came_back(nullable=False),
     ForeignKeyConstraint(
         ["search_id", "ask", "part", "attempt"],
         ["calls.search_id", "calls.ask", "calls.part", "calls.attempt"],

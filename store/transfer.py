@@ -12,9 +12,9 @@ from sqlalchemy import Connection, LargeBinary, and_, insert, select
 from store.audit import audit_rows
 from store.budget import Budget, Cost
 from store.errors import BadDump
-from store.schema import CHAINED, budgets, calls, replies, runs, searches
+from store.schema import CHAINED, budgets, calls, probe_calls, probes, replies, runs, searches
 
-_TABLES = {table.name: table for table in (runs, searches, *CHAINED, budgets)}
+_TABLES = {table.name: table for table in (runs, searches, *CHAINED, probes, probe_calls, budgets)}
 
 
 def dump_run(connection: Connection, run_id: str) -> list[dict[str, Any]]:
@@ -27,6 +27,8 @@ def dump_run(connection: Connection, run_id: str) -> list[dict[str, Any]]:
         (runs, runs.c.id == run_id),
         (searches, searches.c.run_id == run_id),
         *((table, table.c.search_id.in_(of_run)) for table in CHAINED),
+        (probes, probes.c.run_id == run_id),
+        (probe_calls, probe_calls.c.probe_id.in_(select(probes.c.id).where(probes.c.run_id == run_id))),
         (budgets, budgets.c.scope == f"run:{run_id}"),
     ):
         query = select(table).where(which).order_by(*table.primary_key)
@@ -67,7 +69,8 @@ def _checked(row: Mapping[str, Any], number: int) -> tuple[str, dict[str, Any]]:
     try:
         for column in table.c:
             if isinstance(column.type, LargeBinary):
-                found[column.name] = base64.b64decode(found[column.name], validate=True)
+                body = found[column.name]
+                found[column.name] = None if body is None else base64.b64decode(body, validate=True)
     except (TypeError, ValueError):
         raise BadDump("holds no base64", where=f"row {number}", mend="Export it anew") from None
     if table is searches and found["status"] == "running":

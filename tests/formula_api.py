@@ -1,4 +1,6 @@
-"""A loopback completions API that answers by formula, a pure function of text, seed and choice; it counts requests.
+"""A loopback API that answers by formula, a pure function of text, seed and choice; it counts requests.
+
+It speaks OpenAI's completions and chat, and Anthropic's messages; the same text is continued the same by each.
 
 Where the record, Prefect or timing is tested, this stands for a strong model; where models matter, real ones run.
 """
@@ -14,7 +16,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from providers.probe import CASES
+
 MODEL = "formula"
+PROBED = len(CASES) + 2
+"""Requests of a probe."""
 WORDS = " good", " bad", " kind", " cold", " and", " the", " sea", ", so", " is", " not"
 
 
@@ -28,16 +34,19 @@ class Fault:
 
 
 class FormulaAPI:
-    """Serves /v1/models and /v1/completions on a free loopback port from threads."""
+    """Serves /v1/models, /v1/completions, /v1/chat/completions and /v1/messages on a free port, from threads."""
 
     def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.faults: list[Fault] = []
+        self.requests: list[dict[str, Any]] = []  # of searches
+        self.probes: list[dict[str, Any]] = []
+        self.faults: list[Fault] = []  # that the next requests of searches meet
+        self.probe_faults: list[Fault] = []
         self.key: str | None = None
         self.shape: Callable[[list[dict[str, Any]]], dict[str, Any]] = completions_shape
         self.most_choices: int | None = None  # gives no more, whatever n says
         self.usage = True
         self.connections = 0
+        self.repeats = False  # chat replies begin with the last message, as llama.cpp's do
         self.delay: Callable[[], float] = lambda: 0.0  # seconds before an answer
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -51,31 +60,66 @@ class FormulaAPI:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any], path: str = "/v1/completions") -> dict[str, Any]:
+        if path.endswith("/messages"):
+            return self._message(request)
+        chats = path.endswith("/chat/completions")
+        text = _continued(request["messages"]) if chats else request["prompt"]
         n = min(request.get("n") or 1, self.most_choices or 1_000_000)
         choices: list[dict[str, Any]] = []
         produced = 0
         for j in range(n):
-            tokens, finish = continuation(request["prompt"], request.get("seed") or 0, j, request["max_tokens"])
+            tokens, finish = continuation(text, request.get("seed") or 0, j, request["max_tokens"])
             produced += len(tokens)
-            logprobs = self.shape(tokens) if request.get("logprobs") else None
-            text = "".join(t["token"] for t in tokens)
-            choices.append({"index": j, "text": text, "finish_reason": finish, "logprobs": logprobs})
-        answer: dict[str, Any] = {
-            "id": "f",
-            "object": "text_completion",
-            "created": 1,
-            "model": MODEL,
-            "choices": choices,
-        }
+            words = "".join(t["token"] for t in tokens)
+            choice: dict[str, Any] = {"index": j, "finish_reason": finish, "logprobs": None}
+            if chats:
+                again = request["messages"][-1] if self.repeats else {}
+                begun = again["content"] if again.get("role") == "assistant" else ""
+                choice["message"] = {"role": "assistant", "content": begun + words}
+                choice["logprobs"] = chat_shape(tokens) if request.get("logprobs") else None
+            else:
+                choice["text"] = words
+                choice["logprobs"] = self.shape(tokens) if request.get("logprobs") else None
+            choices.append(choice)
+        kind = "chat.completion" if chats else "text_completion"
+        answer: dict[str, Any] = {"id": "f", "object": kind, "created": 1, "model": MODEL, "choices": choices}
         if self.usage:
             answer["usage"] = {"prompt_tokens": 7, "completion_tokens": produced, "total_tokens": 7 + produced}
         return answer
+
+    def _message(self, request: dict[str, Any]) -> dict[str, Any]:
+        tokens, finish = continuation(_continued(request["messages"]), 0, 0, request["max_tokens"])
+        return {
+            "id": "m", "type": "message", "role": "assistant", "model": MODEL,
+            "content": [{"type": "text", "text": "".join(t["token"] for t in tokens)}],
+            "stop_reason": {"stop": "end_turn", "length": "max_tokens"}[finish], "stop_sequence": None,
+            "usage": {"input_tokens": 5, "cache_read_input_tokens": 2, "output_tokens": len(tokens)},
+        }  # fmt: skip
+
+    def meet(self, request: dict[str, Any]) -> Fault | None:
+        """A request as it comes in: counted, and what it is to meet instead of an answer."""
+        if not _is_probe(request):
+            return self.take(request)
+        with self._lock:
+            self.probes.append(request)
+            return self.probe_faults.pop(0) if self.probe_faults else None
 
     def take(self, request: dict[str, Any]) -> Fault | None:
         with self._lock:
             self.requests.append(request)
             return self.faults.pop(0) if self.faults else None
+
+
+def _is_probe(request: dict[str, Any]) -> bool:
+    text = _continued(request["messages"]) if "messages" in request else request["prompt"]
+    return any(case.prompt in text for case in CASES)
+
+
+def _continued(messages: list[dict[str, Any]]) -> str:
+    """A conversation as the text that it is to be continued from."""
+    contents = [message["content"] for message in messages if message["role"] != "system"]
+    return "".join(c if isinstance(c, str) else "".join(block["text"] for block in c) for c in contents)
 
 
 def continuation(text: str, seed: int, choice: int, max_tokens: int) -> tuple[list[dict[str, Any]], str]:
@@ -129,12 +173,12 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             if self._key_is_wrong():
                 return
-            fault = api.take(request)
+            fault = api.meet(request)
             if fault is not None:
                 self._send(fault.status, fault.body, fault.headers)
             else:
                 time.sleep(api.delay())
-                self._send(200, json.dumps(api.answer(request)).encode())
+                self._send(200, json.dumps(api.answer(request, self.path)).encode())
 
         def _key_is_wrong(self) -> bool:
             given = self.headers.get("authorization", "").removeprefix("Bearer ")

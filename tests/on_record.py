@@ -33,6 +33,5 @@ def trees(record: str) -> dict[str, Any]:
 
 
 def asked(api: FormulaAPI) -> Counter[tuple[Any, ...]]:
-    """The requests of searches (the probe aside), by what they asked for."""
-    paid = [r for r in api.requests if r["max_tokens"] > 1]
-    return Counter((r["prompt"], r["seed"], r["n"]) for r in paid)
+    """The requests of searches, by what they asked for."""
+    return Counter((r["prompt"], r["seed"], r["n"]) for r in api.requests)

@@ -23,7 +23,7 @@ from store import Record, StoreError
 from store.schema import CHAINED, runs, searches
 from store.settings import record_url as parse_url
 from tests.conftest import Told
-from tests.formula_api import Fault, FormulaAPI
+from tests.formula_api import PROBED, Fault, FormulaAPI
 
 METHODS = [
     {"name": "aligntree", "limits": {"iterations": 4}, "children": 2, "chunk_tokens": 3, "in_flight": 2},
@@ -46,11 +46,11 @@ async def some_run(api: FormulaAPI, formula_config: Callable[..., RunConfig], re
 
     def now_and_then(request: dict[str, Any]) -> Fault | None:
         fault = usual(request)
-        return Fault({3: 503, 6: 400}[len(api.requests)]) if len(api.requests) in (3, 6) else fault
+        return Fault({2: 503, 5: 400}[len(api.requests)]) if len(api.requests) in (2, 5) else fault
 
     api.take = now_and_then  # type: ignore[method-assign]
     strong = {"choices_per_request": 1, "retry_for": 30, "input_price": "1", "output_price": "2"}
-    config = formula_config(methods=METHODS, strong=strong, budget={"requests": 30})
+    config = formula_config(methods=METHODS, strong=strong, budget={"requests": 30 + PROBED})
     await align(["The tide", "A letter \x00 é 🍲"], config, record=record)
 
 

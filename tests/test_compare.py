@@ -84,7 +84,7 @@ def test_a_comparison_that_was_cut_off_goes_on(aligntree: Callable[..., Told], a
 
     def goes_down(request: dict[str, Any]) -> Fault | None:
         fault = usual(request)
-        return Fault(503) if len(api.requests) > 9 else fault
+        return Fault(503) if len(api.requests) > 8 else fault
 
     api.take = goes_down  # type: ignore[method-assign]
     given = ("compare", recipe, "--file", "sentiment", "--first", "2", "-n", "2", "--record", "c.db", "-q")

@@ -22,7 +22,7 @@ from flows.plan import fresh_method
 from flows.replay import replay
 from scoring import Candidate, Score
 from store import Record
-from tests.formula_api import Fault, FormulaAPI
+from tests.formula_api import PROBED, Fault, FormulaAPI
 from tests.formula_scorer import FormulaScorer
 from tests.on_record import trees
 
@@ -57,11 +57,11 @@ async def test_a_call_limit_holds_though_requests_are_tried_again(
 
     def fails_twice(request: dict[str, Any]) -> Fault | None:
         fault = usual(request)
-        return Fault(503) if len(api.requests) in (3, 4) else fault
+        return Fault(503) if len(api.requests) in (2, 3) else fault
 
     api.take = fails_twice  # type: ignore[method-assign]
     summary = await align(["The tide"], config, record="r.db")
-    assert len(api.requests) == 5 + 1  # and the probe
+    assert len(api.requests) == 5
     assert summary.answers[0].complete
     assert "limits.calls = 5" in summary.answers[0].why
 
@@ -75,7 +75,7 @@ async def test_when_the_seconds_are_over_an_answer_is_finished_and_nothing_more_
     (answer,) = summary.answers
     assert answer.why == "limits.seconds = 0.25"
     assert answer.complete
-    assert len(api.requests) <= 1 + 4  # the probe, three of 0.1 s each, and the finishing call
+    assert len(api.requests) <= 4  # three of 0.1 s each, and the finishing call
 
 
 async def test_a_token_limit_below_one_answer_is_refused_before_anything_is_asked(
@@ -109,7 +109,7 @@ async def every_search_replays(record: str) -> list[str]:
         ({"iterations": 5}, {}, "exhausted|limits"),
         ({"iterations": 50, "patience": 2}, {}, "patience|exhausted"),
         ({"seconds": 0.05}, {}, "limits.seconds"),
-        ({"iterations": 5}, {"budget": {"requests": 9}}, "budget"),
+        ({"iterations": 5}, {"budget": {"requests": 9 + PROBED}}, "budget"),
         ({"calls": 6}, {}, "limits.calls"),
     ],
 )
@@ -126,7 +126,7 @@ async def test_a_search_told_its_record_comes_to_the_same_result(
 
     def now_and_then(request: dict[str, Any]) -> Fault | None:
         fault = usual(request)
-        return Fault({4: 503, 6: 400}[len(api.requests)]) if len(api.requests) in (4, 6) else fault
+        return Fault({3: 503, 5: 400}[len(api.requests)]) if len(api.requests) in (3, 5) else fault
 
     api.take = now_and_then  # type: ignore[method-assign]
     api.delay = lambda: draw.choice([0, 0.01, 0.03])

@@ -26,9 +26,10 @@ from providers import (
 )
 from providers.policy import retrying, split
 from providers.price import Price
-from tests.formula_api import Fault, FormulaAPI, chat_shape, completions_shape
+from providers.probe import CASES
+from tests.formula_api import PROBED, Fault, FormulaAPI, chat_shape, completions_shape
 
-REQUEST = ContinuationRequest("The sea", 3, 4, logprobs=5, seed=7)
+REQUEST = ContinuationRequest("The", " sea", 3, 4, logprobs=5, seed=7)
 
 
 @asynccontextmanager
@@ -44,7 +45,7 @@ async def opened(api: FormulaAPI, **settings: Any) -> AsyncIterator[StrongModel]
 @pytest.mark.parametrize("route", ["text-completion-openai", "hosted_vllm", "llamafile"])
 async def test_n_choices_come_from_one_request_as_it_was_asked(api: FormulaAPI, route: str) -> None:
     async with opened(api, model=f"{route}/formula") as strong:
-        reply = await strong.send(ContinuationRequest("The sea", 3, 4, 0.7, 0.9, 40, ("\n",), 7, 5))
+        reply = await strong.send(ContinuationRequest("The", " sea", 3, 4, 0.7, 0.9, 40, ("\n",), 7, 5))
     assert len(reply.continuations) == 3
     (sent,) = api.requests
     assert sent | {"stream": False} == {
@@ -77,8 +78,10 @@ async def test_both_logprob_shapes_become_the_same_tokens(api: FormulaAPI) -> No
 
 async def test_text_after_a_stop_string_is_cut_off_and_its_tokens_with_it(api: FormulaAPI) -> None:
     async with opened(api) as strong:
-        whole = (await strong.send(ContinuationRequest("x", 1, 12, logprobs=5, seed=3))).continuations[0]
-        cut = (await strong.send(ContinuationRequest("x", 1, 12, logprobs=5, seed=3, stop=(" and",)))).continuations[0]
+        whole = (await strong.send(ContinuationRequest("x", "", 1, 12, logprobs=5, seed=3))).continuations[0]
+        cut = (
+            await strong.send(ContinuationRequest("x", "", 1, 12, logprobs=5, seed=3, stop=(" and",)))
+        ).continuations[0]
     assert " and" in whole.text  # the server ignores stop
     assert (cut.text, cut.finish) == (whole.text[: whole.text.index(" and")], "stop")
     assert cut.tokens is not None
@@ -167,22 +170,19 @@ async def test_a_key_that_the_server_echoes_is_nowhere_in_what_is_raised(
             assert failed.value.exit_status == 2
 
 
-async def test_the_probe_finds_choices_and_logprobs_at_the_price_of_a_token_each(api: FormulaAPI) -> None:
-    async with opened(api) as strong:
-        finding = await strong.probe()
-    assert (finding.choices, finding.logprobs) == (4, 5)
-    assert [(r["n"], r["max_tokens"]) for r in api.requests] == [(4, 1)]
-
-
 async def test_the_probe_asks_for_one_choice_where_several_are_refused(api: FormulaAPI) -> None:
-    api.faults = [Fault(400)]
+    api.probe_faults = [*(Fault(200, _answer(api)) for _ in CASES), Fault(400), Fault(400)]
     async with opened(api) as strong:
         assert (await strong.probe()).choices == 1
+    assert [request["n"] for request in api.probes] == [1] * 5 + [4] * 2 + [1] * 2
 
 
-async def test_a_chat_model_name_is_refused_before_any_request(api: FormulaAPI) -> None:
-    with pytest.raises(StrongModelMisconfigured, match="new chat turn"):
-        open_strong_model(StrongSettings(model="openai/gpt-4o", api_base=api.base))
+def _answer(api: FormulaAPI) -> bytes:
+    return json.dumps(api.answer({"prompt": "x", "max_tokens": 1, "n": 1})).encode()
+
+
+async def test_a_key_that_is_not_there_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(StrongModelMisconfigured, match="OPENAI_API_KEY"):
         open_strong_model(StrongSettings(model="text-completion-openai/gpt-3.5-turbo-instruct"))
 
@@ -195,19 +195,20 @@ async def test_a_server_that_gives_fewer_choices_is_asked_for_the_rest(
         run_id = await bench.begin(["The sea"])
         api.most_choices = 2  # it gave five to the probe
         await bench.carry_out(run_id)
-    assert [r["n"] for r in api.requests[:2]] == [5, 5]
-    assert sorted(r["n"] for r in api.requests[2:]) == [1, 2, 2]  # at once, in any order
+    assert [r["n"] for r in api.requests[:2]] == [5, 2]
+    assert sorted(r["n"] for r in api.requests[2:]) == [1, 2]  # at once, in any order
+    api.requests.clear()
     await align(["The sea"], config, record="other.db")
-    assert sorted(r["n"] for r in api.requests[6:]) == [1, 2, 2, 2]  # now the probe knew
+    assert sorted(r["n"] for r in api.requests) == [1, 2, 2, 2]  # now the probe knew
 
 
 async def test_what_some_requests_brought_is_used_when_others_are_refused(
     api: FormulaAPI, formula_config: Callable[..., RunConfig]
 ) -> None:
-    config = formula_config(methods=[{"name": "best_of_n", "n": 16}], budget={"requests": 3})
+    config = formula_config(methods=[{"name": "best_of_n", "n": 16}], budget={"requests": 3 + PROBED})
     (answer,) = (await align(["The sea"], config, record="r.db")).answers
     assert (answer.status, answer.complete) == ("done", True)
-    assert [r["n"] for r in api.requests[1:]] == [4, 4, 4]
+    assert [r["n"] for r in api.requests] == [4, 4, 4]
 
 
 async def test_a_connection_that_breaks_midway_is_no_reply(api: FormulaAPI) -> None:
@@ -223,11 +224,7 @@ async def test_transient_failures_are_tried_again_each_as_an_intent_of_its_own(
 ) -> None:
     from store import Record
 
-    api.faults = [
-        Fault(200, json.dumps(api.answer({"prompt": "x", "max_tokens": 1, "n": 2})).encode()),
-        Fault(429),
-        Fault(503),
-    ]
+    api.faults = [Fault(429), Fault(503)]
     summary = await align(
         ["The sea"], formula_config(methods=[{"name": "base"}], strong={"retry_for": 30}), record="r.db"
     )
@@ -243,13 +240,13 @@ async def test_a_refused_text_is_told_to_the_method_and_not_paid_for_again(
     api: FormulaAPI, formula_config: Callable[..., RunConfig]
 ) -> None:
     config = formula_config(methods=[{"name": "base"}])
-    api.faults = [Fault(200, json.dumps(api.answer({"prompt": "x", "max_tokens": 1, "n": 2})).encode()), Fault(400)]
+    api.faults = [Fault(400)]
     summary = await align(["The sea"], config, record="r.db")
     (answer,) = summary.answers
     assert (answer.status, answer.text) == ("failed", "")
     assert "HTTP 400" in answer.why
-    assert summary.totals.price == 0
-    assert len(api.requests) == 2
+    assert summary.totals.calls == PROBED + 1
+    assert len(api.requests) == 1
 
 
 def test_a_request_is_split_into_sizes_that_add_up() -> None:

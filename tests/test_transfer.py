@@ -57,7 +57,7 @@ async def test_a_run_that_was_cut_off_goes_on_where_it_was_carried_to(
 
     def goes_down(request: dict[str, Any]) -> Fault | None:
         fault = usual(request)
-        return Fault(503) if len(api.requests) > 5 else fault
+        return Fault(503) if len(api.requests) > 4 else fault
 
     config = formula_config(methods=METHODS, strong={"retry_for": 0})
     api.take = goes_down  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.options import (
+    Approximate,
     Json,
     Prefect,
     Quiet,
@@ -19,6 +20,7 @@ from flows.cli.options import (
     RecordOption,
     RunArgument,
     Settings,
+    approximation,
     print_json,
     print_table,
     quiet_libraries,
@@ -43,6 +45,7 @@ def align(
         typer.Option("--method", "-m", help="One method: base, best_of_n, beam or aligntree. Default: the recipe's."),
     ] = None,
     settings: Settings = None,
+    approximate: Approximate = False,
     record: RecordOption = None,
     prefect: Prefect = None,
     json: Json = False,
@@ -58,7 +61,8 @@ def align(
     from flows.config import load_config
     from flows.prompts import read_prompts
 
-    config, given = load_config(recipe, settings or (), method), read_prompts(prompts or (), file)
+    told = [*(settings or ()), *approximation(approximate)]
+    config, given = load_config(recipe, told, method), read_prompts(prompts or (), file)
     summary = carry_out(
         prefect, quiet, lambda tally, through: run.align(given, config, record=record, tally=tally, through=through)
     )
@@ -149,6 +153,8 @@ def _wants_prefect(asked: bool | None) -> bool:
 
 
 def print_answers(summary: Summary, json: bool) -> None:
+    for warning in summary.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if json:
         print_json(summary.to_json())
         return

@@ -14,6 +14,13 @@ Settings = Annotated[
         "--set", "-s", metavar="KEY=VALUE", help="One setting over the recipe's, such as sampling.max_tokens=64."
     ),
 ]
+Approximate = Annotated[
+    bool,
+    typer.Option(
+        "--allow-approximate",
+        help="Take emulated continuations of a chat model that can only be asked to go on.",
+    ),
+]
 RecordOption = Annotated[
     str | None,
     typer.Option("--record", help="Database URL or SQLite path. Default: $ALIGNTREE_RECORD, else ./aligntree.db."),
@@ -32,6 +39,11 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="A run's id, or an unambiguous beginning or end of it. Default: the newest."),
 ]
+
+
+def approximation(allowed: bool) -> list[str]:
+    """The setting that --allow-approximate stands for."""
+    return ["strong.allow_approximate=true"] if allowed else []
 
 
 def quiet_libraries() -> None:

@@ -1,7 +1,8 @@
-"""The verbs about weak pairs: preferences, tune, average, doctor."""
+"""The verbs that prepare: preferences, tune, average, doctor."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Json, Quiet, Recipe, Settings, print_json, print_table, quiet_libraries
+from flows.cli.options import (
+    Approximate,
+    Json,
+    Quiet,
+    Recipe,
+    RecordOption,
+    Settings,
+    approximation,
+    print_json,
+    print_table,
+    quiet_libraries,
+)
 
 if TYPE_CHECKING:
     from scoring import WeakSettings
@@ -144,33 +156,49 @@ def _going_on() -> Iterator[None]:
 
 
 def doctor(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="A strong model, by LiteLLM's name or embedded: it is probed."),
+    ] = None,
     weak: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--weak",
             metavar="SAMPLES.jsonl",
             help='Texts of the strong model: lines of {"prompt", "text", "gold"}, several a prompt (aligntree export '
             "makes some); or held_out: those of the built-in models.",
         ),
-    ],
+    ] = None,
     recipe: Recipe = "sentiment",
     settings: Settings = None,
     margin: Annotated[float, typer.Option("--margin", min=0, help="By how much gold differs in a preference.")] = 0.4,
+    approximate: Approximate = False,
+    record: RecordOption = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Can a weak pair guide? Its log-ratio against gold, on texts of the strong model, before anything is paid for.
+    """Can it work? Looks at a strong model's endpoint, or at a weak pair, before a run relies on it.
+
+    MODEL: does it continue an unfinished answer, and what else does it offer? Seven tiny requests, paid for and on
+    record. --weak: the log-ratio against gold, on texts of the strong model; no request.
+
+    aligntree doctor hosted_vllm/my-model --set strong.api_base=http://127.0.0.1:8000/v1
 
     aligntree doctor --weak held_out.jsonl --recipe sentiment --set weak.adapter=adapter
     """
     quiet_libraries()
+    if (model is None) == (weak is None):
+        raise typer.BadParameter("give MODEL, or --weak SAMPLES.jsonl")
+    if model is not None:
+        _examine(model, recipe, [*(settings or ()), *approximation(approximate)], record, json)
+        return
     from flows.config import load_config
     from flows.doctor import by_prompt, diagnose, samples_of
     from flows.progress import Steps, Watch
     from flows.tables import diagnosis_table
     from scoring import open_scorer
 
-    config, samples, steps = load_config(recipe, settings or ()), samples_of(weak), Steps("texts")
+    config, samples, steps = load_config(recipe, settings or ()), samples_of(weak or ""), Steps("texts")
     by_prompt(samples, margin)  # what cannot be judged is told before a model is loaded
     with Watch(steps.line, quiet=quiet):
         found = diagnose(samples, open_scorer(config.weak), margin, steps)
@@ -178,3 +206,17 @@ def doctor(
         print_json(found.to_json())
         return
     print_table(diagnosis_table(found))
+
+
+def _examine(model: str, recipe: str, settings: Sequence[str], record: str | None, json: bool) -> None:
+    from flows.config import load_config
+    from flows.examine import examine
+    from flows.tables import examination_table
+
+    found = asyncio.run(examine(load_config(recipe, [f"strong.model={model}", *settings]), record))
+    if json:
+        print_json(found.to_json())
+        return
+    print_table(examination_table(found))
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)

@@ -52,12 +52,14 @@ class Estimate:
     """A number that an API may withhold: its value, and how it was come by. Bounds where the rung has them.
 
     `warped`, of an entropy: what the paper's code computes, after temperature and over the shown tokens alone.
+    `approximate`, of a prior: its chunk is no continuation of the model's own, but was asked for in another turn.
     """
 
     value: float
     rung: str
     bounds: tuple[float, float] | None = None
     warped: float | None = None
+    approximate: bool = False
 
 
 @dataclass(frozen=True)

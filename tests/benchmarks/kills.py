@@ -97,7 +97,7 @@ def _check_ledger(api: FormulaAPI, url: str, lost: int) -> None:
     rows = database.read(lambda connection: connection.execute(select(budgets)).all())
     database.close()
     spent = {row.unit: row.spent for row in rows if row.scope == f"run:{run}"}
-    billed = [api.answer(request)["usage"]["total_tokens"] for request in api.requests if request["max_tokens"] > 1]
+    billed = [api.answer(request)["usage"]["total_tokens"] for request in [*api.requests, *api.probes]]
     assert spent["requests"] >= len(billed), "fewer requests are on the ledger than the API counted"
     assert spent["tokens"] >= sum(billed), "fewer tokens are on the ledger than the API counted"
 

@@ -1,0 +1,66 @@
+"""What the strong model's endpoint was found to do: as the record has it of the last day, else by a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, timedelta
+from importlib.metadata import version
+from itertools import count
+from typing import Any
+
+from flows.config import RunConfig
+from flows.rows import failure_row, reply_row, request_row
+from providers import CallFailed, ContinuationRequest, Reply, StrongModel
+from store import Cost, Record, fingerprint
+
+
+async def finding_of(
+    record: Record, run_id: str, config: RunConfig, strong: StrongModel, *, fresh: bool = False
+) -> Mapping[str, Any]:
+    """As found within a day, unless it is to be `fresh`. Raises ProviderError: what to mend before anything else is
+    paid for; OutOfBudget.
+
+    Each request of a probe is reserved in the budget of the run to come, `run_id`, and on record before it is sent.
+    """
+    await strong.check()
+    key = _key(config)
+    if not fresh and (known := record.known_finding(key)) is not None:
+        return known
+    probing, numbers = await record.probe(run_id, key, config.budget.scopes()), count()
+
+    async def send(request: ContinuationRequest) -> Reply:
+        number = next(numbers)
+        await probing.intend(number, request_row(request), Cost(*strong.worst_case(request)))
+        try:
+            reply = await strong.send(request)
+        except CallFailed as failed:
+            await probing.settle(number, failure_row(failed), billed=failed.billed)
+            raise
+        await probing.settle(number, reply_row(reply))
+        return reply
+
+    found = asdict(await strong.probe(send))
+    await probing.end(found)
+    return found
+
+
+def warnings_of(config: RunConfig, strong: StrongModel, today: date) -> list[str]:
+    """What a user should know before relying on this model."""
+    told = []
+    if strong.retires and strong.retires <= today:
+        told.append(f"{strong.name} was retired on {strong.retires}: calls may fail, or bring another model's text")
+    elif strong.retires and strong.retires - today <= _SOON:
+        told.append(f"{strong.name} will be retired on {strong.retires}")
+    if config.strong.allow_approximate and strong.mode == "emulated":
+        told.append(f"{strong.name} cannot continue an unfinished answer: its continuations are emulated, approximate")
+    return told
+
+
+_SOON = timedelta(days=90)
+
+
+def _key(config: RunConfig) -> str:
+    """Of all that shapes what a probe finds."""
+    asked = {"model", "endpoint", "api_base", "system", "template", "logprobs", "choices_per_request"}
+    return fingerprint([version("aligntree"), config.strong.model_dump(mode="json", include=asked)])
