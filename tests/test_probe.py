@@ -142,7 +142,7 @@ async def test_the_doctor_tells_what_an_endpoint_does(
             assert told in out
     assert len(api.probes) == 2 * PROBED
     status, out, _ = await asyncio.to_thread(aligntree, "doctor", "text-completion-openai/formula", *own, "--json")
-    assert json.loads(out)["finding"]["choices"] == 4
+    assert json.loads(out)["finding"]["choices"] == 16  # as the recipe asks
     status, _, err = await asyncio.to_thread(aligntree, "doctor")
     assert status == 2 and "MODEL" in err
     status, _, err = await asyncio.to_thread(aligntree, "doctor", "openai/gpt-4o", *own)

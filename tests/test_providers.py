@@ -195,7 +195,7 @@ async def test_a_server_that_gives_fewer_choices_is_asked_for_the_rest(
         run_id = await bench.begin(["The sea"])
         api.most_choices = 2  # it gave five to the probe
         await bench.carry_out(run_id)
-    assert [r["n"] for r in api.requests[:2]] == [5, 2]
+    assert sorted(r["n"] for r in api.requests[:2]) == [2, 5]
     assert sorted(r["n"] for r in api.requests[2:]) == [1, 2]  # at once, in any order
     api.requests.clear()
     await align(["The sea"], config, record="other.db")
