@@ -125,7 +125,7 @@ class Database:
             try:
                 results = self.transact_now(lambda connection: [job.work(connection) for job in jobs])
             except Exception:
-                pass
+                pass  # rolled back as a whole; whoever fails is told below, run by itself
             else:
                 for job, result in zip(jobs, results, strict=True):
                     job.future.set_result(result)

@@ -156,20 +156,9 @@ class Journal:
     def _settle(self, connection: Connection, key: CallKey, reply: ReplyRow, billed: bool) -> None:
         end = self._end(connection, _END_AND_CALL, **vars(key))
         worst = Cost(end.worst_tokens, end.worst_price)
-        if_failed = worst if billed else NOTHING
-        cost = if_failed if reply.failure else Cost(reply.input_tokens + reply.output_tokens, reply.price)
+        cost, came_back = settlement(reply, worst, billed)
         self._budget.settle(connection, worst, cost, end.sent)
-        row = (
-            vars(key)
-            | vars(reply)
-            | {
-                "received": end.now,
-                "ok": reply.failure is None,
-                "body": zlib.compress(reply.body),
-            }
-        )
-        if reply.failure:
-            row |= {"input_tokens": if_failed.tokens, "price": if_failed.price, "estimated": if_failed.tokens > 0}
+        row = vars(key) | came_back | {"received": end.now}
         self._append(connection, end, (replies, [row]))
 
     def _unanswered(self, connection: Connection) -> list[CallKey]:
@@ -211,6 +200,15 @@ class Journal:
             if linked:
                 connection.execute(_INTO[table], linked)
         connection.execute(_MOVE_END, self._lease | {"new_links": links, "new_head": head})
+
+
+def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[str, Any]]:
+    """What a reply cost, and its columns; a failure that may have been `billed` stands with the worst case."""
+    row = vars(reply) | {"ok": reply.failure is None, "body": zlib.compress(reply.body)}
+    if reply.failure is None:
+        return Cost(reply.input_tokens + reply.output_tokens, reply.price), row
+    cost = worst if billed else NOTHING
+    return cost, row | {"input_tokens": cost.tokens, "price": cost.price, "estimated": cost.tokens > 0}
 
 
 # Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.

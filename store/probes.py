@@ -5,17 +5,16 @@ A probe is paid for by the run that it opens. What it found holds for a day, for
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 from uuid_utils import uuid7
 
-from store.budget import NOTHING, Budget, Cost
+from store.budget import Budget, Cost
 from store.chain import link
 from store.database import Database
-from store.journal import ReplyRow
+from store.journal import ReplyRow, settlement
 from store.schema import now, probe_calls, probes
 
 DAY_MS = 86_400_000
@@ -66,13 +65,9 @@ class Probing:
         def work(connection: Connection) -> None:
             call = connection.execute(select(probe_calls).where(mine)).one()
             worst = Cost(call.worst_tokens, call.worst_price)
-            if_failed = worst if billed else NOTHING
-            cost = if_failed if reply.failure else Cost(reply.input_tokens + reply.output_tokens, reply.price)
+            cost, row = settlement(reply, worst, billed)
             self._budget.settle(connection, worst, cost, call.sent)
-            row = vars(reply) | {"received": now(), "ok": reply.failure is None, "body": zlib.compress(reply.body)}
-            if reply.failure:
-                row |= {"input_tokens": if_failed.tokens, "price": if_failed.price}
-            connection.execute(update(probe_calls).where(mine).values(row))
+            connection.execute(update(probe_calls).where(mine).values(row | {"received": now()}))
 
         await self._database.transact(work)
 
