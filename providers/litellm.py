@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no fetch at import
@@ -23,17 +22,16 @@ from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
 from providers.base import Continuation, ContinuationRequest, Finding, Reply, Send, Usage
 from providers.endpoints import Endpoint, endpoint_of, retirement
-from providers.errors import Blame, CallFailed, StrongModelMisconfigured, StrongModelUnreachable
+from providers.errors import StrongModelMisconfigured, StrongModelUnreachable
+from providers.failures import failure
 from providers.modes import extra_fields, messages, not_new
 from providers.price import Price
 from providers.probe import probe
 from providers.settings import StrongSettings
-from providers.wire import Choice, Malformed, choices, continuation, usage
+from providers.wire import Choice, choices, continuation, usage
 
 litellm.suppress_debug_info = True
 
-_WEATHER = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_SETTINGS = frozenset({401, 403, 404})
 _PER_MESSAGE = 16
 _OVERHEAD = 64
 """Tokens that an endpoint may put around each message and around all: marks of roles, a system text of its own."""
@@ -200,36 +198,8 @@ class LiteLLMStrongModel:
         try:
             yield
         except Exception as error:
-            raise self._failure(error, seen[-1] if seen else None) from None
-
-    def _failure(self, error: Exception, response: httpx.Response | None) -> CallFailed:
-        if response is None:
-            refused = any(isinstance(e, httpx.ConnectError | httpx.ConnectTimeout) for e in _chain(error))
-            what = "connection refused" if refused else f"no reply ({type(error).__name__})"
-            return CallFailed(what, where=self._where, blame=Blame.WEATHER, billed=not refused)
-        status, body = response.status_code, self._redacted(response.content)
-        if status < 400:
-            what = str(error) if isinstance(error, Malformed) else f"unreadable reply ({type(error).__name__})"
-            return CallFailed(what, where=self._where, blame=Blame.WEATHER, billed=True, status=status, body=body)
-        if status in _SETTINGS:
-            blame, mend = (
-                Blame.SETTINGS,
-                f"Check strong.model, strong.api_base and {self._key_variable or 'strong.api_key_env'}",
-            )
-        elif status in _WEATHER or status >= 500:
-            blame, mend = Blame.WEATHER, ""
-        else:
-            blame, mend = Blame.REQUEST, ""
-        return CallFailed(
-            f"HTTP {status}: {body[:300].decode('utf-8', 'replace')}",
-            where=self._where,
-            blame=blame,
-            billed=status >= 500,
-            status=status,
-            body=body,
-            retry_after=_retry_after(response),
-            mend=mend,
-        )
+            key = self._key_variable or "strong.api_key_env"
+            raise failure(error, seen[-1] if seen else None, self._redacted, where=self._where, key=key) from None
 
     def _redacted(self, body: bytes) -> bytes:
         return body.replace(self._key.encode(), b"[key]") if self._key else body
@@ -307,22 +277,3 @@ def _parameters(request: ContinuationRequest, endpoint: Endpoint) -> dict[str, A
     if request.top_k is not None and endpoint.top_k:
         extra["top_k"] = request.top_k
     return given | ({"extra_body": extra} if extra else {})
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    told = response.headers.get("retry-after")
-    if told is None:
-        return None
-    try:
-        return max(0.0, float(told))
-    except ValueError:
-        try:
-            return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-        except ValueError:
-            return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
