@@ -6,7 +6,6 @@ import asyncio
 import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from flows.replay import start
 from flows.search import Driver, Models
 from flows.tally import Tally
 from providers import Blame, CallFailed, ProviderError, StrongModel, open_strong_model
-from scoring import Candidate, Score, Scorer, ScoringError, open_scorer
+from scoring import BatchScorer, Scorer, ScoringError, open_scorer
 from store import NewRun, NewSearch, Record, StoreError, new_run_id
 from store.settings import DEFAULT_URL, ENVIRONMENT
 
@@ -165,7 +164,7 @@ async def _models(config: RunConfig, look: Look) -> AsyncIterator[tuple[Models, 
     """Both models, open, with what a `look` at them found."""
     scorer = await asyncio.to_thread(open_scorer, config.weak)
     strong = await asyncio.to_thread(open_strong_model, config.strong)
-    thread = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+    batches = BatchScorer(scorer)
     try:
         if config.budget.in_usd and strong.price is None:
             raise BadConfig(
@@ -177,23 +176,14 @@ async def _models(config: RunConfig, look: Look) -> AsyncIterator[tuple[Models, 
         strong.adopt(finding["strong"])
         slots = asyncio.Semaphore(config.strong.concurrency)
         line = Line(strong, slots, choices(config, finding), finding["strong"].get("mode") == "emulated")
-        yield Models(line, _scoring(scorer, thread), scorer.name), finding
+        yield Models(line, batches, scorer.name), finding
     finally:
-        thread.shutdown(cancel_futures=True)
+        batches.close()
         await strong.close()
 
 
 def _told(scorer: Scorer) -> dict[str, str]:
     return {"scorer": scorer.name, "scale": scorer.scale} | dict(scorer.traits)
-
-
-def _scoring(scorer: Scorer, thread: ThreadPoolExecutor) -> Callable[[Sequence[Candidate]], Awaitable[list[Score]]]:
-    """The scorer on a thread of its own: torch never blocks the event loop."""
-
-    async def score(candidates: Sequence[Candidate]) -> list[Score]:
-        return await asyncio.get_running_loop().run_in_executor(thread, scorer.score, candidates)
-
-    return score
 
 
 async def _gather(search: Search, search_ids: Sequence[str], at_once: int) -> list[Exception]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flows.calls import Calls, Line
@@ -20,18 +20,16 @@ from flows.replay import Start, replay
 from flows.rows import seconds_at_work, stopped, told
 from flows.tally import Tally
 from providers import Blame, CallFailed
-from scoring import Candidate, Score, ScoringError
+from scoring import BatchScorer, Candidate, Score, ScoringError
 from store import History, Journal, OutOfBudget, SearchRow
-
-Scoring = Callable[[Sequence[Candidate]], Awaitable[list[Score]]]
 
 
 @dataclass(frozen=True)
 class Models:
-    """What searches share: the way to the strong model, and the scorer on its thread."""
+    """What searches share: the way to the strong model, and the scorer."""
 
     line: Line
-    score: Scoring
+    batches: BatchScorer
     scorer: str
 
 
@@ -141,7 +139,7 @@ class Driver:
         parent = self._method.tree.nodes[ask.node].parts
         if entropy.rung == "none" and not answer:
             candidates.append(Candidate(prompt, "", False))
-        scores = await self._models.score(candidates)
+        scores = await self._models.batches.score(candidates)
         if not all(math.isfinite(score.value) for score in scores):
             raise ScoringError("gave a value that is no number", where=self._models.scorer, mend="Check the weak pair")
         if len(scores) > len(found):

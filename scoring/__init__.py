@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scoring.base import Candidate, Report, Score, Scorer
+from scoring.batching import BatchScorer
 from scoring.errors import AveragingFailed, BadPreferences, ScoringError, TuningFailed, WeakModelMissing
 from scoring.preferences import Preference, Sample, pair_up, read_samples, write_whole
 from scoring.settings import TuneSettings, WeakSettings
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from scoring.sampling import Sampler
 
 __all__ = [
-    "AveragingFailed", "BadPreferences", "Candidate", "Preference", "Report", "Sample", "Score", "Scorer",
-    "ScoringError", "TuneSettings", "TuningFailed", "WeakModelMissing", "WeakSettings", "average_adapters",
+    "AveragingFailed", "BadPreferences", "BatchScorer", "Candidate", "Preference", "Report", "Sample", "Score",
+    "Scorer", "ScoringError", "TuneSettings", "TuningFailed", "WeakModelMissing", "WeakSettings", "average_adapters",
     "open_sampler", "open_scorer", "pair_up", "read_samples", "tune", "write_whole",
 ]  # fmt: skip
 

@@ -2,41 +2,51 @@
 
 W2S-AlignTree (arXiv 2511.11518) and Weak-to-Strong Search (arXiv 2405.19262); no length normalisation, no beta, unless
 `weak.per_token` and `weak.beta` say so.
+
+A search asks for one text after another that begin alike: what the pair has read is kept by prefix, and a candidate
+costs the tokens that are new in it, and one more: the last of the old, which predicts the first of the new.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
-from peft import PeftModel
-from safetensors import SafetensorError
 
-from scoring.backbone import Row, first_line, load_backbone
+from scoring.backbone import Row, common_prefix
 from scoring.base import Candidate, Score
-from scoring.embedded import adapter_dir
-from scoring.errors import WeakModelMissing
+from scoring.pair import Pair, Unread
+from scoring.prefixes import Prefixes, Reading
 from scoring.settings import WeakSettings
+
+_STEM = 64
+"""Tokens that must be saved by reading what candidates share before them, for a forward pass of its own to pay."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text as the pair reads it. Candidates with the same tokens are one text."""
+
+    prompt: str
+    ids: tuple[int, ...]
+    start: int
 
 
 @dataclass(frozen=True)
 class _Read:
-    """An answer as a model reads it: its tokens' log-probabilities (nats, float64), the entropy of what comes next."""
+    """Log-probabilities (nats) of an answer's tokens: (2, tokens), tuned and reference; the entropy (bits) after it."""
 
-    chosen: torch.Tensor
+    log_probs: torch.Tensor
     entropy: float
-    """Bits."""
 
 
 class LogRatio:
-    """One set of weights in memory, two log-probabilities: the LoRA adapter switched on (tuned) and off (reference).
+    """Scores candidates by the log-ratio. Raises WeakModelMissing at load.
 
-    The values of a batch are those of its candidates alone, up to rounding. Raises WeakModelMissing at load.
+    A value is that of its candidate alone, up to rounding, whatever else is in the batch and whatever is kept.
     """
 
     name = "log_ratio"
@@ -44,81 +54,108 @@ class LogRatio:
     def __init__(self, settings: WeakSettings) -> None:
         self._settings = settings
         self.scale = "nats per token" if settings.per_token else "nats"
-        adapter = adapter_dir(settings.adapter)
-        backbone = load_backbone(settings)
-        self._reader, self._device = backbone.reader, backbone.device
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers
-                tuned = PeftModel.from_pretrained(backbone.model, str(adapter))
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise WeakModelMissing(
-                f"cannot be loaded: {first_line(error)}",
-                where=f"weak pair {settings.reference!r} with adapter {settings.adapter!r}",
-                mend="Check weak.reference and weak.adapter: the adapter must have been trained on that model",
-            ) from error
-        self._model: Any = tuned.to(self._device).eval()
-        self.traits: Mapping[str, str] = {
-            "reference": settings.reference,
-            "adapter": settings.adapter,
-            "device": str(self._device),
-            "number_format": backbone.number_format,
-        }
+        self._pair = Pair(settings)
+        self.traits = self._pair.traits
+        self.prefixes = Prefixes(settings.memory if self._pair.remembers else 0)
+        self.tokens_read = 0
+        """Tokens that went through each of the two models so far, padding not counted."""
 
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:
         """Parts: log-probability (nats) of the answer under the tuned and the reference model, its weak tokens, and the
         entropy (bits) of the reference model's next token after it.
         """
         scores = []
-        for tuned, reference in self._both(candidates):
-            up, down = tuned.chosen.sum().item(), reference.chosen.sum().item()
-            parts = {"tuned": up, "reference": down, "tokens": len(reference.chosen), "entropy": reference.entropy}
-            tokens = max(len(reference.chosen), 1) if self._settings.per_token else 1
+        for read in self._read(candidates):
+            up, down = read.log_probs.sum(dim=1).tolist()
+            count = read.log_probs.shape[1]
+            parts = {"tuned": up, "reference": down, "tokens": count, "entropy": read.entropy}
+            tokens = max(count, 1) if self._settings.per_token else 1
             scores.append(Score(self._settings.beta * (up - down) / tokens, parts))
         return scores
 
     def token_ratios(self, candidates: Sequence[Candidate]) -> list[list[float]]:
         """Each answer's token log-ratios, in nats, that of its EOS last where it is scored; they sum to the value."""
-        return [(tuned.chosen - reference.chosen).tolist() for tuned, reference in self._both(candidates)]
+        return [(read.log_probs[0] - read.log_probs[1]).tolist() for read in self._read(candidates)]
 
-    @torch.inference_mode()
-    def _both(self, candidates: Sequence[Candidate]) -> list[tuple[_Read, _Read]]:
-        """Each answer as the tuned and as the reference model reads it."""
-        rows = [self._reader.row(c) for c in candidates]
-        found: dict[int, tuple[_Read, _Read]] = {}
-        for batch in self._batches(rows):
-            tuned, reference = (self._read([rows[i] for i in batch], tuned=t) for t in (True, False))
-            found |= dict(zip(batch, zip(tuned, reference, strict=True), strict=True))
-        return [found[i] for i in range(len(rows))]
+    def _read(self, candidates: Sequence[Candidate]) -> list[_Read]:
+        texts = [_text(c.prompt, self._pair.reader.row(c)) for c in candidates]
+        once = list(dict.fromkeys(text for text in texts if text.ids))
+        found = {text: _Read(torch.zeros(2, 0, dtype=torch.double), 0.0) for text in texts if not text.ids}
+        while self.prefixes.limit and (stems := self._stems(once)):
+            for batch in self._batches(stems):
+                self._read_batch(batch)
+        for batch in self._batches(once):
+            found |= self._read_batch(batch)
+        self.prefixes.shrink()
+        return [found[text] for text in texts]
 
-    def _batches(self, rows: Sequence[Row]) -> list[list[int]]:
-        """Indices of rows, longest first, in batches of at most `batch_tokens` padded tokens."""
-        batches: list[list[int]] = []
-        for i in sorted(range(len(rows)), key=lambda i: -len(rows[i].ids)):
-            if not batches or (len(batches[-1]) + 1) * len(rows[batches[-1][0]].ids) > self._settings.batch_tokens:
-                batches.append([])
-            batches[-1].append(i)
-        return batches
+    def _stems(self, texts: Sequence[_Text]) -> list[_Text]:
+        """What several texts share and nothing has read yet, where it pays to read it first."""
+        found, groups = [], _grouped(texts, lambda text: text.prompt)
+        while groups:
+            first, *others = group = groups.pop()
+            if not others:
+                continue
+            shared = min(common_prefix(first.ids, other.ids) for other in others)
+            stem = _Text(first.prompt, first.ids[:shared], min(first.start, shared))
+            if len(others) * (shared - self.prefixes.length(stem.prompt, stem.ids)) >= _STEM:
+                found.append(stem)
+            else:
+                longer = [text for text in group if len(text.ids) > shared]
+                groups += _grouped(longer, partial(_token, shared))
+        return found
 
-    def _read(self, rows: Sequence[Row], *, tuned: bool) -> list[_Read]:
-        """The head runs on the answers' positions only, and on the one after."""
-        longest = max(len(row.ids) for row in rows)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        answer = torch.zeros_like(ids, dtype=torch.bool)
-        for i, row in enumerate(rows):
-            ids[i, : len(row.ids)] = torch.tensor(row.ids)
-            mask[i, : len(row.ids)] = 1
-            answer[i, row.start - 1 : len(row.ids)] = True  # position t predicts token t + 1; the last one is entropy's
-        targets = ids.roll(-1, dims=1)[answer].to(self._device)
-        causal = self._model.get_base_model()
-        with nullcontext() if tuned else self._model.disable_adapter():
-            hidden = causal.get_decoder()(input_ids=ids.to(self._device), attention_mask=mask.to(self._device))[0]
-            logits = causal.get_output_embeddings()(hidden[answer.to(self._device)]).float()
-        log_probs = torch.log_softmax(logits, dim=-1)
-        counts = answer.sum(dim=1)
-        last = log_probs[(counts.cumsum(0) - 1).to(self._device)]
-        entropies = (torch.special.entr(last.exp()).sum(dim=-1) / math.log(2)).tolist()
-        chosen = log_probs.gather(1, targets[:, None])[:, 0].cpu().double()
-        parts = torch.split(chosen, counts.tolist())
-        return [_Read(part[:-1], entropy) for part, entropy in zip(parts, entropies, strict=True)]
+    def _batches(self, texts: Sequence[_Text]) -> Iterator[list[_Text]]:
+        """Those with most to read first, each batch within `batch_tokens`."""
+        sizes = {}
+        for text in texts:
+            kept = self.prefixes.length(text.prompt, text.ids)
+            sizes[text] = len(text.ids) - kept, kept
+        batch: list[_Text] = []
+        most_new = most_old = 0
+        for text in sorted(texts, key=lambda text: sizes[text], reverse=True):
+            new, old = sizes[text]
+            most_new, most_old = max(most_new, new), max(most_old, old)
+            if batch and (len(batch) + 1) * (most_new + most_old) > self._settings.batch_tokens:
+                yield batch
+                batch, (most_new, most_old) = [], (new, old)
+            batch.append(text)
+        if batch:
+            yield batch
+
+    def _read_batch(self, texts: Sequence[_Text]) -> dict[_Text, _Read]:
+        pasts = [self.prefixes.find(text.prompt, text.ids) for text in texts]
+        rows = [_unread(text, past) for text, past in zip(texts, pasts, strict=True)]
+        self.tokens_read += sum(len(row.ids) for row in rows)
+        found = {}
+        for text, past, row, (reading, entropy) in zip(texts, pasts, rows, self._pair.read(rows), strict=True):
+            again = sum(map(len, past)) - row.past_tokens
+            whole = torch.cat([*(one.log_probs for one in past), reading.log_probs[:, again:]], dim=1)
+            found[text] = _Read(whole[:, text.start :], entropy)
+            if self.prefixes.limit:
+                self.prefixes.keep(text.prompt, text.ids, reading.part(again, len(reading)))
+        return found
+
+
+def _text(prompt: str, row: Row) -> _Text:
+    return _Text(prompt, tuple(row.ids), row.start)
+
+
+def _unread(text: _Text, past: Sequence[Reading]) -> Unread:
+    """What is not kept, and the last token that is."""
+    kept = sum(map(len, past))
+    if not kept:
+        return Unread((), text.ids, text.start)
+    *before, last = past
+    return Unread([*before, last.part(0, len(last) - 1)], text.ids[kept - 1 :], text.start - kept + 1)
+
+
+def _grouped(texts: Sequence[_Text], key: Callable[[_Text], Hashable]) -> list[list[_Text]]:
+    groups = defaultdict[Hashable, list[_Text]](list)
+    for text in texts:
+        groups[key(text)].append(text)
+    return list(groups.values())
+
+
+def _token(at: int, text: _Text) -> int:
+    return text.ids[at]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
 
 
 class WeakSettings(BaseModel):
@@ -34,7 +34,18 @@ class WeakSettings(BaseModel):
     number_format: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: whichever multiplies matrices faster on the device, measured at start."
     )
-    batch_tokens: int = Field(4096, ge=64, description="Most padded tokens in one forward pass.")
+    batch_tokens: int = Field(
+        2048,
+        ge=64,
+        description="Most tokens of either model in one forward pass, with padding and remembered ones.",
+    )
+    memory: ByteSize = Field(
+        ByteSize(2**30),
+        ge=0,
+        validate_default=True,
+        description="For what the pair has read, so that only what is new is read (such as 512MiB); 0: everything is "
+        "read anew each time.",
+    )
 
     @field_validator("template")
     @classmethod

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from flows.bench import _scoring
-from scoring import Candidate, WeakModelMissing, WeakSettings, open_scorer
+from scoring import BatchScorer, Candidate, WeakModelMissing, WeakSettings, open_scorer
 from scoring.embedded import adapter_dir, weak_model_dir
 from scoring.log_ratio import LogRatio
 
@@ -35,7 +34,7 @@ def pair() -> LogRatio:
 @torch.inference_mode()
 def plainly(pair: LogRatio, candidate: Candidate) -> float:
     """The definition: log p_tuned(y|x) - log p_reference(y|x), token by token, one text, two passes."""
-    tokenizer, model = pair._reader.tokenizer, pair._model
+    tokenizer, model = pair._pair.reader.tokenizer, pair._pair.model
     prompt = tokenizer(candidate.prompt, split_special_tokens=True)["input_ids"]
     whole = tokenizer(candidate.prompt + candidate.answer, split_special_tokens=True)["input_ids"]
     start = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
@@ -80,10 +79,10 @@ def test_an_answers_token_ratios_sum_to_its_value(pair: LogRatio) -> None:
 def test_parts_tell_the_answers_tokens_and_the_references_entropy_after_it(pair: LogRatio) -> None:
     candidate = CANDIDATES[0]
     (score,) = pair.score([candidate])
-    ids = pair._reader.row(candidate)
+    ids = pair._pair.reader.row(candidate)
     assert score.parts["tokens"] == len(ids.ids) - ids.start
-    with pair._model.disable_adapter():
-        last = torch.log_softmax(pair._model(input_ids=torch.tensor([ids.ids])).logits[0, -1], -1)
+    with pair._pair.model.disable_adapter():
+        last = torch.log_softmax(pair._pair.model(input_ids=torch.tensor([ids.ids])).logits[0, -1], -1)
     assert score.parts["entropy"] == pytest.approx(-(last.exp() * last).sum().item() / math.log(2), abs=1e-3)
 
 
@@ -109,7 +108,7 @@ def test_the_pair_tells_kind_from_unkind_text(pair: LogRatio) -> None:
 def test_a_template_is_rendered_with_its_special_tokens_and_the_answer_without(pair: LogRatio) -> None:
     chat = "<|im_start|>user\n{{ prompt }}<|im_end|>\n<|im_start|>assistant\n"
     templated = LogRatio(WeakSettings(number_format="float32", device="cpu", template=chat))
-    row = templated._reader.row(Candidate("Hi", "<|im_end|>", False))
+    row = templated._pair.reader.row(Candidate("Hi", "<|im_end|>", False))
     assert row.ids[:1] == [1]  # <|im_start|> as one token
     assert 2 not in row.ids[row.start :]  # <|im_end|> from the model is text
     assert templated.score([Candidate("Hi", " there", True)])[0].value == pytest.approx(
@@ -131,13 +130,16 @@ def test_formats_agree_on_the_value(pair: LogRatio) -> None:
 
 
 async def test_scoring_never_blocks_the_event_loop(pair: LogRatio) -> None:
-    with ThreadPoolExecutor(1) as thread:
-        scoring = asyncio.ensure_future(_scoring(pair, thread)(CANDIDATES * 8))
-        ticks = 0
-        while not scoring.done():
-            await asyncio.sleep(0.005)
-            ticks += 1
-        assert len(await scoring) == 8 * len(CANDIDATES)
+    batches = BatchScorer(pair)
+    scoring = asyncio.ensure_future(
+        batches.score([replace(c, answer=c.answer * n) for c in CANDIDATES for n in range(8)])
+    )
+    ticks = 0
+    while not scoring.done():
+        await asyncio.sleep(0.005)
+        ticks += 1
+    assert len(await scoring) == 8 * len(CANDIDATES)
+    batches.close()
     assert ticks > 5
 
 

@@ -1,0 +1,83 @@
+"""One batch for everybody: what many searches want scored, gathered for a scorer on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from scoring.base import Candidate, Score, Scorer
+from scoring.errors import ScoringError
+
+_AT_ONCE = 256
+"""Candidates from which on no further request joins a batch: a long one must not keep the others waiting."""
+
+
+class BatchScorer:
+    """Scores in the order asked. What is asked while the scorer is busy waits and is scored together next.
+
+    Nothing is delayed to wait for more: the first request of an idle scorer begins at once. Torch never blocks the
+    event loop. A request whose waiter is gone is dropped; an error reaches those alone that caused it.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+        self._waiting: deque[tuple[Sequence[Candidate], asyncio.Future[list[Score]]]] = deque()
+        self._work: asyncio.Task[None] | None = None
+
+    async def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+        """One score per candidate, in order. Raises ScoringError."""
+        future: asyncio.Future[list[Score]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((candidates, future))
+        if self._work is None:
+            self._work = asyncio.create_task(self._serve())
+        return await future
+
+    def close(self) -> None:
+        """What waits is not scored any more."""
+        if self._work is not None:
+            self._work.cancel()
+        for _, future in self._waiting:
+            future.cancel()
+        self._thread.shutdown(cancel_futures=True)
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiting:
+                if taken := self._take():
+                    await self._score(taken)
+        finally:
+            self._work = None
+
+    def _take(self) -> list[tuple[Sequence[Candidate], asyncio.Future[list[Score]]]]:
+        taken, count = [], 0
+        while self._waiting and count < _AT_ONCE:
+            candidates, future = self._waiting.popleft()
+            if not future.done():
+                taken.append((candidates, future))
+                count += len(candidates)
+        return taken
+
+    async def _score(self, requests: Sequence[tuple[Sequence[Candidate], asyncio.Future[list[Score]]]]) -> None:
+        together = [candidate for candidates, _ in requests for candidate in candidates]
+        try:
+            scores = await asyncio.get_running_loop().run_in_executor(self._thread, self._scorer.score, together)
+        except asyncio.CancelledError:
+            for _, future in requests:
+                future.cancel()
+            raise
+        except Exception as error:
+            if len(requests) > 1 and isinstance(error, ScoringError):
+                for request in requests:
+                    await self._score([request])
+            else:
+                for _, future in requests:
+                    if not future.done():
+                        future.set_exception(error)
+            return
+        for candidates, future in requests:
+            if not future.done():
+                future.set_result(scores[: len(candidates)])
+            scores = scores[len(candidates) :]
