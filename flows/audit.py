@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows.config import RunConfig
-from flows.errors import FlowError
+from flows.errors import FlowError, OtherVersion
 from flows.methods import Method, Sample, child_id, chunks
 from flows.plan import config_of, method_config, search_key, shape_of
 from flows.replay import replay, start
@@ -18,7 +18,8 @@ from store import Fault, History, Record, ReplyRow, RunRow, SearchRow, Totals, f
 @dataclass(frozen=True)
 class Audit:
     """What an audit found. `head`: one hash over the ends of all chains; kept elsewhere, it tells later whether all was
-    written anew. `totals`: what the rows add up to; none where they have faults.
+    written anew. `totals`: what the rows add up to; none where they have faults. `not_replayed`: searches that another
+    version of their method began: their chains hold, and only that version could tell them again.
     """
 
     run: str
@@ -27,6 +28,7 @@ class Audit:
     head: str
     totals: Totals | None
     faults: tuple[Fault, ...]
+    not_replayed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -41,10 +43,14 @@ def audit(record: Record, run_id: str) -> Audit:
     if chains.faults:  # replaying would tell nothing more, and may not even be possible
         return Audit(run_id, chains.searches, chains.rows, chains.head, None, chains.faults)
     run = record.run(run_id)
-    config, faults = config_of(run), []
+    config, faults, others = config_of(run), list[Fault](), list[str]()
     for row in record.searches(run_id):
-        faults += [Fault(f"search {row.id}", what) for what in _of_search(record, run, config, row)]
-    return Audit(run_id, chains.searches, chains.rows, chains.head, record.totals(run_id), tuple(faults))
+        try:
+            faults += [Fault(f"search {row.id}", what) for what in _of_search(record, run, config, row)]
+        except OtherVersion as error:
+            others.append(str(error))
+    totals = record.totals(run_id)
+    return Audit(run_id, chains.searches, chains.rows, chains.head, totals, tuple(faults), tuple(others))
 
 
 def _of_search(record: Record, run: RunRow, config: RunConfig, row: SearchRow) -> Iterator[str]:
@@ -53,6 +59,8 @@ def _of_search(record: Record, run: RunRow, config: RunConfig, row: SearchRow) -
         begun, history = start(record, config, run.finding, row), record.history(row.id)
         inherited = set(begun.method.tree.nodes)
         replay(begun.method, history, begun.open_asks)
+    except OtherVersion:
+        raise
     except FlowError as error:
         yield f"cannot be replayed: {error}"
         return

@@ -36,6 +36,10 @@ class CannotResume(FlowError):
     exit_status = 2
 
 
+class OtherVersion(CannotResume):
+    """A search that another version of its method began."""
+
+
 class RecordMismatch(FlowError):
     """Replaying the record asks for something else than the record holds: it was changed, or the method was."""
 

@@ -109,7 +109,8 @@ def _level(method: Method, parent: Node, chosen: Node) -> Level:
         else Choice(child.id, child.text, child.value, chosen=child is chosen)
         for child in parent.children
     ]  # fmt: skip
-    if scores is not None and parent.id in scores:
-        choices.append(Choice(None, "(one more child)", None, parent.best, None, parent.attempts, scores[parent.id]))
+    if isinstance(method, AlignTree) and scores is not None and parent.id in scores:
+        returns, score = method.promised(parent), scores[parent.id]
+        choices.append(Choice(None, "(one more child)", None, returns, None, parent.attempts, score))
     choices.sort(key=lambda c: (c.score is None, -((c.value or 0) if c.score is None else c.score), c.node or ""))
     return Level(parent.text, parent.entropy, parent.visits, tuple(choices))

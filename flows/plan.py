@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.config import RunConfig, parse_config
-from flows.errors import BadPrompts, CannotResume
+from flows.errors import BadPrompts, CannotResume, OtherVersion
 from flows.methods import Method, MethodConfig, build, called, version
 from providers import StrongSettings
 from store import NewSearch, RunRow, SearchRow, fingerprint
@@ -52,6 +52,11 @@ def search_key(prompt: str, occurrence: int, shape: str, seed: int, fork: tuple[
     return fingerprint([prompt, occurrence, shape, seed, *(fork or ())])
 
 
+def _is_of(config: RunConfig, method: MethodConfig, row: SearchRow) -> bool:
+    """Its config hash is of this method in the version that it names."""
+    return fingerprint(shape_of(config, method) | {"version": row.method_version}) == row.config_sha256
+
+
 def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
     """All that shapes a tree, and nothing that only decides where and how fast it grows."""
     return {
@@ -90,10 +95,11 @@ def fresh_method(config: RunConfig, finding: Mapping[str, Any], row: SearchRow) 
 
 
 def method_config(config: RunConfig, row: SearchRow) -> MethodConfig:
-    """The method as the record has it; refuses a search that another version of the method began."""
+    """The method as the record has it. Raises CannotResume, such as OtherVersion."""
     found = next((m for m in config.methods if m.model_dump(mode="json") == dict(row.method_config)), None)
     if found is None or version(found) != row.method_version:
-        raise CannotResume(
+        refusal = CannotResume if found is None or not _is_of(config, found, row) else OtherVersion
+        raise refusal(
             f"it was begun with {row.method} version {row.method_version}",
             where=f"search {row.id}",
             mend="Go on with the version of aligntree that the run names (aligntree runs --json)",

@@ -125,16 +125,38 @@ def grown_at_the_root(config: AlignTreeConfig, iterations: int) -> list[int]:
             at_root.append(number)
         assert ask.attempt == method.tree.nodes[ask.node].attempts - 1
         method.tell(number, grown(*(child(ask.node, f"{number}{i}", 0.0, tokens=1) for i in (0, 1))))
-        assert len(root.children) < 2 * root.visits**0.5 + 2
+        assert root.attempts < root.visits**0.5 + 1
     return at_root
 
 
 def test_widening_grows_a_node_again_within_its_bound_where_the_rule_says_so() -> None:
-    """k0 = 2, alpha = 1/2: more than 2 children at 2 visits, more than 4 at 5; siblings not tried yet come first."""
-    wide = {"widening": Widening(k0=2, alpha=0.5)}
+    """k0 = 1, alpha = 1/2: a second time at 2 visits, a third at 5; siblings not tried yet come first."""
+    wide = {"widening": Widening(k0=1, alpha=0.5)}
     assert grown_at_the_root(plain(20, **wide), 20) == [0, 3, 10]
     assert grown_at_the_root(plain(20, exploration=0.0, **wide), 20) == [0]  # a tie is not worth widening
     assert grown_at_the_root(plain(20), 20) == [0]
+
+
+def test_a_node_whose_children_disappoint_is_grown_again_and_one_whose_children_please_is_gone_on_from() -> None:
+    """Growing brought +3 at the root. Below its best child, +1 is less than another growth promises; +4 is more."""
+    for gain, goes_on in ((1.0, ["a"]), (4.0, ["ac"])):
+        method = build(plain(9, exploration=0.0, widening=Widening()), PROMPT, 9)
+        method.ask()
+        a = child(ROOT, "a", 3.0, tokens=1)
+        method.tell(0, grown(a, child(ROOT, "b", -9.0, tokens=1)))
+        assert texts(method, method.ask()) == ["a"]
+        method.tell(1, grown(child(a.id, "c", 3.0 + gain, tokens=1), child(a.id, "d", 0.0, tokens=1)))
+        assert texts(method, method.ask()) == goes_on
+
+
+def test_children_follow_the_limit_of_tokens() -> None:
+    """Half of what is left pays for the way to the longest answer: 96 / (2 x 6) = 8, then (96 - 16) / (2 x 4) = 10."""
+    config = AlignTreeConfig(limits=Limits(tokens=96), chunk_tokens=2, exploration=0.0)
+    method = build(config, PROMPT, 6)
+    assert [ask.n for ask in method.ask()] == [8]
+    method.tell(0, grown(*(child(ROOT, f"{i}", float(i)) for i in range(8))))
+    assert [ask.n for ask in method.ask()] == [10]
+    assert [ask.n for ask in build(AlignTreeConfig(), PROMPT, 6).ask()] == [4]
 
 
 def test_widening_goes_on_at_the_root_when_all_else_is_complete_and_ends_where_nothing_new_comes() -> None:

@@ -49,13 +49,13 @@ limits = st.builds(
 aligntrees = st.builds(
     AlignTreeConfig,
     limits=limits,
-    children=st.integers(1, 4),
+    children=st.none() | st.integers(1, 4),
     chunk_tokens=st.integers(1, 3),
     rule=st.sampled_from(sorted(RULES)),
     backup=st.sampled_from(sorted(BACKUPS)),
     complete_children=st.sampled_from(["value", "paper"]),
     top_up=st.booleans(),
-    widening=st.none() | st.builds(Widening, k0=st.floats(1, 5), alpha=st.floats(0.1, 0.9)),
+    widening=st.none() | st.builds(Widening, k0=st.floats(0.5, 4), alpha=st.floats(0.1, 0.9)),
     min_max=st.booleans(),
     depth_fair=st.booleans(),
     in_flight=st.integers(1, 4),
@@ -176,11 +176,15 @@ class Watched(AlignTree):
     def __init__(self, *of: Any) -> None:
         super().__init__(*of)
         self.expanded: list[Node] = []
+        self.gains: list[float] = []
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
+        before = set(self.tree.nodes)
         super()._grown(growth, outcome)
         if not growth.extra:
             self.expanded.append(growth.node)
+            new = [child.worth for child in growth.node.children if child.id not in before]
+            self.gains += [max(new) - growth.node.worth] if new else []
 
     def _select(self) -> Node:
         leaf = super()._select()
@@ -194,7 +198,8 @@ class Watched(AlignTree):
             again = -math.inf  # growing the parent once more, as if it were one more child
             if parent.children and self.may_widen(parent):
                 prior = fmean(child.prior for child in parent.children)
-                again = self.score(parent, parent.best, prior, parent.attempts)
+                promised = parent.worth + (fmean(self.gains) if self.gains else 0.0)
+                again = self.score(parent, promised, prior, parent.attempts)
             if chosen is not None:
                 assert chosen.id in scores
                 assert scores[chosen.id] >= max([again, *scores.values()]) - 1e-9
@@ -222,7 +227,7 @@ class Watched(AlignTree):
 
     def may_widen(self, node: Node) -> bool:
         wide = self._config.widening
-        more = wide is not None and len(node.children) < wide.k0 * node.visits**wide.alpha
+        more = wide is not None and node.attempts < wide.k0 * node.visits**wide.alpha
         return more and not (node.busy or node.barren)
 
 

@@ -58,7 +58,10 @@ def test_an_older_record_is_refused_until_it_is_upgraded_and_then_reads_the_same
     assert [search.answer["text"] for search in opened.searches(run.id) if search.answer] == [
         " not is bad sea not is, so and not the good sea", ", so not kind bad, so good good", " the not", " cold",
     ]  # fmt: skip
-    assert audit(opened, run.id).faults == ()
+    audited = audit(opened, run.id)
+    assert audited.faults == ()
+    assert len(audited.not_replayed) == 2  # of an earlier version of aligntree
+    assert all("begun with aligntree version 2" in search for search in audited.not_replayed)
     opened.close()
 
 

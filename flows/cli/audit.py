@@ -34,7 +34,11 @@ def audit(run: RunArgument = None, record: RecordOption = None, json: Json = Fal
     else:
         for fault in found.faults:
             print(f"fault: {fault}")
+        for other in found.not_replayed:
+            print(f"not told again: {other}")
         told = f"{len(found.faults)} faults" if found.faults else "as it was written, and told again the same"
+        if found.not_replayed:
+            told += f", but for {len(found.not_replayed)} not told again"
         print(f"run {found.run}: {found.searches} searches, {found.rows} rows: {told}")
         if found.totals:
             print(f"cost: {cost(found.totals)}")

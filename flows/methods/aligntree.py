@@ -9,8 +9,10 @@ Where the authors' code goes wrong, this does not follow it: only complete answe
 count, exhaustion ends the search, and when no answer is complete the best leaf is finished with one more call. Where
 `complete_children` is `value`, complete children inform the search too, though they cannot be selected.
 
-Progressive widening lets a node be grown again: a node with fewer than k0 N^alpha children competes, as one more child,
-with those it has: its return is its own R, its prior their mean, its visits the times that it was grown.
+Progressive widening lets a node be grown again: a node that was grown fewer than k0 N^alpha times competes, as one more
+child, with those it has: its prior is their mean, its visits the times that it was grown, and its return what another
+growth promises: the node's value, and on top what growing has brought on average in this tree, from a node to its best
+new child. So the search widens where a node's children disappoint, and goes down where they do not.
 """
 
 from __future__ import annotations
@@ -24,17 +26,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from flows.methods.base import Failed, Grown, MethodSettings, Unit
 from flows.methods.limits import Limits
 from flows.methods.ranking import Ranking
-from flows.methods.rules import BACKUPS, RULES
+from flows.methods.rules import BACKUPS, RULES, Bonus
 from flows.methods.tree import Node, Tree
 from flows.methods.tree_search import Growth, TreeSearch
 
 
 class Widening(BaseModel):
-    """A node may have k0 N^alpha children, N being its visits."""
+    """A node may be grown k0 N^alpha times, N being its visits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    k0: float = Field(4.0, gt=0, description="Children that a node may have at its first visit.")
+    k0: float = Field(2.0, gt=0, description="Times that a node may be grown at its first visit.")
     alpha: float = Field(0.4, gt=0, lt=1, description="How fast their number grows with visits.")
 
 
@@ -43,6 +45,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "limits": {"iterations": 100},
         "children": 3,
+        "exploration": 1.5,
         "chunk_tokens": 4,
         "complete_children": "paper",
         "entropy": "warped",
@@ -62,11 +65,16 @@ class AlignTreeConfig(MethodSettings):
         "default", description="Where what is not set comes from; paper: the paper's equations and settings."
     )
     limits: Limits = Field(Limits(iterations=16), description="Where each search ends at the latest; m is iterations.")
-    children: int = Field(4, ge=1, description="K: chunks sampled at each expansion.")
+    children: int | None = Field(
+        None,
+        ge=1,
+        description="K: chunks sampled at each expansion; none: as many as half of what limits.tokens leaves pays for "
+        "at each step to the longest answer, 4 without that limit.",
+    )
     chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
     chunk_tokens: int = Field(8, ge=1, description="L: strong tokens in a chunk, at most.")
     rule: Literal["ea_puct", "puct", "uct"] = Field("ea_puct", description="Selection rule.")
-    exploration: float = Field(1.5, ge=0, description="c: weight of the exploration term.")
+    exploration: float = Field(0.5, ge=0, description="c: weight of the exploration term.")
     entropy_weight: float = Field(0.2, ge=0, description="w: how much the parent's entropy (bits) raises exploration.")
     entropy: Literal["estimate", "warped"] = Field(
         "estimate", description="The model's own entropy, or that of the shown tokens after temperature."
@@ -101,7 +109,7 @@ class AlignTreeConfig(MethodSettings):
 class AlignTree(TreeSearch):
     """One AlignTree search. Asks in flight visit their path at once, which keeps further asks apart."""
 
-    VERSION = 2
+    VERSION = 3
 
     def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1) -> None:
         super().__init__(tree, config.limits, config.in_flight, choices)
@@ -111,6 +119,7 @@ class AlignTree(TreeSearch):
         self._rankings: dict[str, Ranking] = {}  # of wide nodes' children
         self._levels: dict[int, tuple[int, float]] = {}  # nodes at each level, and the sum of their values
         self._lowest, self._highest = float("inf"), float("-inf")
+        self._growths, self._gained = 0, 0.0  # expansions that brought something, and by how much in all
 
     def _configure(self, config: AlignTreeConfig) -> None:
         self._config = config
@@ -139,7 +148,17 @@ class AlignTree(TreeSearch):
             return None
         config = self._config
         tokens = min(config.chunk_tokens, self.tree.max_tokens - leaf.depth)
-        return Growth(leaf, config.children, tokens, self._expansions, config.chunk)
+        return Growth(leaf, config.children or self._affordable(leaf), tokens, self._expansions, config.chunk)
+
+    def _affordable(self, leaf: Node) -> int:
+        """K by the limit of tokens: with half of it the search gets from here to the longest answer, the other half is
+        for growing again what disappoints.
+        """
+        most = self.limits.tokens
+        if most is None:
+            return _CHILDREN
+        left = most - self._meter.taken.tokens - self._meter.reserved.tokens
+        return max(left // (2 * (self.tree.max_tokens - leaf.depth)), _FEWEST)
 
     def _select(self) -> Node:
         """Follow the highest score down to an open node that has no children, or is to be widened."""
@@ -156,14 +175,20 @@ class AlignTree(TreeSearch):
                             best, highest = child, score
             else:
                 best, highest = self._ranking(node, unit).best(bonus, self.tree.nodes)
-            if self._can_widen(node):
-                prior = node.prior_below / len(node.children)
-                if node.best * unit + bonus(prior, node.attempts) > highest:
-                    return node
+            if self._can_widen(node) and self._widened(node, unit, bonus) > highest:
+                return node
             if best is None:  # pragma: no cover
                 raise AssertionError("an open node has an open child, or can be widened")
             node = best
         return node
+
+    def promised(self, node: Node) -> float:
+        """The return of growing a node again: its own, and what growing has brought on average."""
+        return node.worth + (self._gained / self._growths if self._growths else 0.0)
+
+    def _widened(self, node: Node, unit: float, bonus: Bonus) -> float:
+        """The score of growing a node again."""
+        return self.promised(node) * unit + bonus(node.prior_below / len(node.children), node.attempts)
 
     def _unit(self) -> float:
         """Of returns, in a score; where they begin moves all scores alike."""
@@ -177,7 +202,7 @@ class AlignTree(TreeSearch):
         unit = self._unit()
         found = {c.id: c.best * unit + bonus(c.prior, c.visits) for c in node.children if c.open}
         if node.children and self._can_widen(node):
-            found[node.id] = node.best * unit + bonus(node.prior_below / len(node.children), node.attempts)
+            found[node.id] = self._widened(node, unit, bonus)
         return found
 
     def _ranking(self, node: Node, unit: float) -> Ranking:
@@ -198,7 +223,7 @@ class AlignTree(TreeSearch):
         wide = self._widening
         if wide is None or node.busy or node.barren:
             return False
-        return len(node.children) < wide.k0 * math.pow(node.visits, wide.alpha)
+        return node.attempts < wide.k0 * math.pow(node.visits, wide.alpha)
 
     def _begun(self, growth: Growth) -> None:
         if growth.extra:
@@ -240,6 +265,9 @@ class AlignTree(TreeSearch):
             node.open_children += child.open
             node.prior_below += child.prior
         self._weigh(new)
+        if new and not growth.extra:
+            self._growths += 1
+            self._gained += max(child.worth for child in new) - node.worth
         for child in new:
             self._rank(child)
         missing = growth.n - len(outcome.children)
@@ -277,6 +305,9 @@ class AlignTree(TreeSearch):
         highest = set(sorted(parents, key=lambda p: (-p.best, p.id))[: self._config.rerank_parents])
         return [node for node in self.tree.complete if node.parent in highest]
 
+
+_CHILDREN, _FEWEST = 4, 2
+"""K without a limit of tokens; and the least by it."""
 
 _WIDE = 16
 """Children from which on it pays to rank them."""
