@@ -28,7 +28,7 @@ BEST = {"name": "best_of_n", "n": 4}
 
 async def test_explain_shows_the_choice_as_it_stood(api: FormulaAPI, formula_config: Callable[..., RunConfig]) -> None:
     """What was chosen had the highest score, of terms that give it."""
-    short = ALIGNTREE | {"limits": {"iterations": 4}, "exploration": 9.0, "widening": None}
+    short = ALIGNTREE | {"limits": {"iterations": 3}, "exploration": 30.0, "widening": None}
     await align(["The tide"], formula_config(methods=[short]), record="r.db")
     api.close()
     record = Record.open("r.db")
@@ -46,7 +46,7 @@ async def test_explain_shows_the_choice_as_it_stood(api: FormulaAPI, formula_con
             if not found.finishing:
                 assert chosen.score == max(choice.score for choice in level.choices if choice.score is not None)
             assert chosen.returns is not None and chosen.prior is not None and chosen.visits is not None
-            bonus = 9.0 * chosen.prior * level.visits**0.5 / (1 + chosen.visits) * (1 + 0.2 * level.entropy)
+            bonus = 30.0 * chosen.prior * level.visits**0.5 / (1 + chosen.visits) * (1 + 0.2 * level.entropy)
             assert chosen.score == pytest.approx(chosen.returns + bonus)
     whole = next(node for node in replayed(record, run, search).tree.complete)
     assert explain(record, run, whole.id).after is None
