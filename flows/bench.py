@@ -15,12 +15,14 @@ from typing import Any
 from flows.calls import Line
 from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
+from flows.pace import Pace
 from flows.plan import choices, config_of, method_config, new_searches
 from flows.probing import finding_of, warnings_of
 from flows.replay import start
 from flows.search import Driver, Models
 from flows.tally import Tally
-from providers import Blame, CallFailed, ProviderError, StrongModel, open_strong_model
+from providers import STOPS_THE_RUN, CallFailed, ProviderError, StrongModel, open_strong_model
+from providers.gate import Gate
 from scoring import BatchScorer, Scorer, ScoringError, open_scorer
 from store import NewRun, NewSearch, Record, StoreError, new_run_id
 from store.settings import DEFAULT_URL, ENVIRONMENT
@@ -61,6 +63,9 @@ class Bench:
     finding: Mapping[str, Any]
     run_id: str = field(default_factory=new_run_id)
     """Of the next run, which pays for the probe."""
+
+    def __post_init__(self) -> None:
+        self.models.line.gate.say = self.tally.say
 
     async def begin(self, prompts: Sequence[str]) -> str:
         """Put a run on record: each prompt becomes a search for each method and seed. Returns the run's id."""
@@ -134,7 +139,7 @@ async def open_bench(
             warnings = warnings_of(config, strong, datetime.now(UTC).date())
             return {"strong": found, "weak": _told(scorer), "entropy": "bits", "warnings": warnings}
 
-        async with _models(config, look) as (models, finding):
+        async with _models(config, opened, look) as (models, finding):
             yield Bench(config, opened, models, tally or Tally(), finding, run_id)
 
 
@@ -155,12 +160,12 @@ async def open_bench_of(
         async def known(*_: object) -> Mapping[str, Any]:
             return row.finding
 
-        async with _models(config, known) as (models, finding):
+        async with _models(config, opened, known) as (models, finding):
             yield Bench(config, opened, models, tally or Tally(), finding)
 
 
 @asynccontextmanager
-async def _models(config: RunConfig, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
+async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
     """Both models, open, with what a `look` at them found."""
     scorer = await asyncio.to_thread(open_scorer, config.weak)
     strong = await asyncio.to_thread(open_strong_model, config.strong)
@@ -174,8 +179,8 @@ async def _models(config: RunConfig, look: Look) -> AsyncIterator[tuple[Models, 
             )
         finding = await look(strong, scorer)
         strong.adopt(finding["strong"])
-        slots = asyncio.Semaphore(config.strong.concurrency)
-        line = Line(strong, slots, choices(config, finding), finding["strong"].get("mode") == "emulated")
+        gate, pace = Gate(config.strong.concurrency, config.strong.retry_for), Pace(record, config.strong)
+        line = Line(strong, gate, pace, choices(config, finding), finding["strong"].get("mode") == "emulated")
         yield Models(line, batches, scorer.name), finding
     finally:
         batches.close()
@@ -195,7 +200,7 @@ async def _gather(search: Search, search_ids: Sequence[str], at_once: int) -> li
 
     async def within(search_id: str) -> None:
         async with slots:
-            if any(isinstance(f, CallFailed) and f.blame is Blame.SETTINGS for f in failures):
+            if any(isinstance(f, CallFailed) and f.blame in STOPS_THE_RUN for f in failures):
                 return
             try:
                 await search(search_id)

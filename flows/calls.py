@@ -9,22 +9,25 @@ from dataclasses import dataclass
 
 from flows.config import RunConfig
 from flows.methods import Method, Sample
+from flows.pace import Pace
 from flows.rows import ask_row, continuations_from_json, failure_row, reply_row, request_row
 from flows.tally import Tally
 from providers import Blame, CallFailed, Continuation, ContinuationRequest, Reply, StrongModel
+from providers.gate import Gate
 from providers.policy import retrying, split
 from store import CallKey, Cost, History, Journal, OutOfBudget, SearchRow
 
 
 @dataclass(frozen=True)
 class Line:
-    """The way to the strong model that searches share: its slots, and the choices that one request brings.
+    """The way to the strong model that searches share: its gate and pace, and the choices that one request brings.
 
     `approximate`: what it brings are no continuations of the model's own.
     """
 
     strong: StrongModel
-    slots: asyncio.Semaphore
+    gate: Gate
+    pace: Pace
     choices_per_request: int
     approximate: bool = False
 
@@ -121,15 +124,17 @@ class Calls:
             # Tried again or topped up too often: the call that finishes an answer is not theirs to take.
             raise CallFailed("limits.calls", where=f"search {self._row.id}", blame=Blame.REQUEST, billed=False)
         self._count += 1
-        async with self._line.slots:
-            task = asyncio.create_task(self._send(ask, key, self._request(ask, key.part, n)))
+        request = self._request(ask, key.part, n)
+        worst = Cost(*self._line.strong.worst_case(request))
+        async with self._line.gate.passing():
+            await self._line.pace.wait(worst)
+            task = asyncio.create_task(self._send(ask, key, request, worst))
             self._on_the_wire.add(task)
             task.add_done_callback(self._on_the_wire.discard)
             return await asyncio.shield(task)
 
-    async def _send(self, ask: Sample, key: CallKey, request: ContinuationRequest) -> Reply:
+    async def _send(self, ask: Sample, key: CallKey, request: ContinuationRequest, worst: Cost) -> Reply:
         """Intent, request, reply."""
-        worst = Cost(*self._line.strong.worst_case(request))
         await self._journal.intend(ask_row(ask), key, request_row(request), worst)
         self._sent[key.ask, key.part].append(key)
         try:
@@ -138,6 +143,7 @@ class Calls:
             await self._journal.settle(key, failure_row(failed), billed=failed.billed)
             raise
         await self._journal.settle(key, reply_row(reply))
+        await self._line.pace.took(worst, reply.usage.input + reply.usage.output)
         self._tally.calls += 1
         self._tally.input_tokens += reply.usage.input
         self._tally.output_tokens += reply.usage.output

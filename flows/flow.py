@@ -11,12 +11,13 @@ from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.logging import get_run_logger
 from prefect.settings import get_current_settings
 
 from flows.bench import Bench, Search, open_bench_of
 from flows.errors import FlowError
 from flows.run import Summary, summarize
-from providers import Blame, CallFailed
+from providers import STOPS_THE_RUN, CallFailed
 
 _open: ContextVar[Bench | None] = ContextVar("open_bench", default=None)
 """The bench that this process has open already, for a flow that is called rather than deployed."""
@@ -56,6 +57,7 @@ async def align_flow(run_id: str) -> str:
     A deployed flow finds the record in ALIGNTREE_RECORD. Our run id, not Prefect's, is what resume goes by.
     """
     async with _bench(run_id) as bench:
+        bench.tally.heard = get_run_logger().warning
         try:
             await bench.carry_out(run_id, around=_as_task)
         finally:
@@ -92,7 +94,7 @@ def _as_task(search: Search) -> Search:
 
 async def _worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
     failure = await state.aresult(raise_on_failure=False)
-    return not (isinstance(failure, CallFailed) and failure.blame is Blame.SETTINGS)
+    return not (isinstance(failure, CallFailed) and failure.blame in STOPS_THE_RUN)
 
 
 @task(name="publish", cache_policy=NO_CACHE, persist_result=False)

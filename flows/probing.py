@@ -10,8 +10,10 @@ from itertools import count
 from typing import Any
 
 from flows.config import RunConfig
+from flows.pace import Pace
 from flows.rows import failure_row, reply_row, request_row
 from providers import CallFailed, ContinuationRequest, Reply, StrongModel
+from providers.policy import retrying
 from store import Cost, Record, fingerprint
 
 
@@ -28,17 +30,26 @@ async def finding_of(
     if not fresh and (known := record.known_finding(key)) is not None:
         return known
     probing, numbers = await record.probe(run_id, key, config.budget.scopes()), count()
+    pace = Pace(record, config.strong)
 
-    async def send(request: ContinuationRequest) -> Reply:
-        number = next(numbers)
-        await probing.intend(number, request_row(request), Cost(*strong.worst_case(request)))
+    async def once(request: ContinuationRequest) -> Reply:
+        number, worst = next(numbers), Cost(*strong.worst_case(request))
+        await pace.wait(worst)
+        await probing.intend(number, request_row(request), worst)
         try:
             reply = await strong.send(request)
         except CallFailed as failed:
             await probing.settle(number, failure_row(failed), billed=failed.billed)
             raise
         await probing.settle(number, reply_row(reply))
+        await pace.took(worst, reply.usage.input + reply.usage.output)
         return reply
+
+    async def send(request: ContinuationRequest) -> Reply:
+        async for trial in retrying(config.strong.retry_for, answered=True):
+            with trial:
+                return await once(request)
+        raise AssertionError("retrying returns or raises")
 
     found = asdict(await strong.probe(send))
     await probing.end(found)

@@ -81,6 +81,7 @@ def run_line(tally: Tally) -> Callable[[], str | None]:
         return (
             f"searches {tally.done}/{tally.searches}  nodes {tally.nodes}  calls {tally.calls}  "
             f"tokens {tally.input_tokens} in, {tally.output_tokens} out{best}{pace.left(tally.done, tally.searches)}"
+            + (f"  {tally.trouble}" if tally.trouble else "")
         )
 
     return line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -18,3 +19,12 @@ class Tally:
     output_tokens: int = 0
     best: dict[str, float] = field(default_factory=dict)
     """Best value so far, by search."""
+    trouble: str = ""
+    """What the endpoint suffers from just now."""
+    heard: Callable[[str], None] | None = None
+    """Told of trouble as it comes and goes."""
+
+    def say(self, trouble: str) -> None:
+        self.trouble = trouble
+        if self.heard:
+            self.heard(trouble or "endpoint well again")

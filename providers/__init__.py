@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from providers.base import Continuation, ContinuationRequest, Finding, Finish, Reply, StrongModel, Token, Usage
 from providers.errors import (
+    STOPS_THE_RUN,
     Blame,
     CallFailed,
     ProviderError,
@@ -13,6 +14,7 @@ from providers.errors import (
 from providers.settings import StrongSettings
 
 __all__ = [
+    "STOPS_THE_RUN",
     "Blame",
     "CallFailed",
     "Continuation",

@@ -36,6 +36,10 @@ class Blame(StrEnum):
     WEATHER = "weather"  # rate limit, timeout, connection, overload: worth another try
     REQUEST = "request"  # this text cannot be continued (content policy, context too long): told to the method
     SETTINGS = "settings"  # key, permission, model name: every call would fail; the run stops
+    ENDPOINT = "endpoint"  # it has been down for too long: nothing was sent; the run stops
+
+
+STOPS_THE_RUN = frozenset({Blame.SETTINGS, Blame.ENDPOINT})
 
 
 class CallFailed(ProviderError):

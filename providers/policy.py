@@ -14,13 +14,20 @@ def split(n: int, most: int) -> list[int]:
     return [most] * (n // most) + ([n % most] if n % most else [])
 
 
-def retrying(seconds: float) -> AsyncRetrying:
+def retrying(seconds: float, *, answered: bool = False) -> AsyncRetrying:
     """The one retry policy: transient failures only, Retry-After honoured, back-off with jitter, bounded in time.
 
-    Iterate over it; each attempt is one request. The last failure is raised as it was.
+    Iterate over it; each attempt is one request. The last failure is raised as it was. `answered`: only where the
+    endpoint said something, if only that it is busy.
     """
+
+    def passing(error: BaseException) -> bool:
+        if not isinstance(error, CallFailed) or error.blame is not Blame.WEATHER:
+            return False
+        return error.status is not None or not answered
+
     return AsyncRetrying(
-        retry=retry_if_exception(lambda e: isinstance(e, CallFailed) and e.blame is Blame.WEATHER),
+        retry=retry_if_exception(passing),
         wait=_wait,
         stop=stop_before_delay(seconds),
         reraise=True,

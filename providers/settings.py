@@ -49,7 +49,15 @@ class StrongSettings(BaseModel):
     choices_per_request: int = Field(
         4, ge=1, description="Most choices (n) in one request; more are split over requests."
     )
-    concurrency: int = Field(16, ge=1, description="Most requests in flight at once.")
+    concurrency: int = Field(
+        16, ge=1, description="Most requests in flight at once; fewer for a while where the endpoint is overloaded."
+    )
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="Most requests in a minute, by all workers of the record together, evenly spread."
+    )
+    tokens_per_minute: int | None = Field(
+        None, ge=1, description="The same of tokens, input and output: each request's most, until its usage is known."
+    )
     timeout: float = Field(120.0, gt=0, description="Seconds until one request is given up.")
     retry_for: float = Field(120.0, ge=0, description="Seconds over which a failed request is tried again.")
     vocabulary: int = Field(

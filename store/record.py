@@ -18,6 +18,7 @@ from store.history import History, history
 from store.journal import Journal
 from store.lease import Lease, Renewer, claim
 from store.probes import Probing, known_finding
+from store.rates import take
 from store.schema import now, runs, searches
 from store.settings import record_url, shown
 from store.sums import SearchCost, Totals, costs, totals
@@ -130,6 +131,10 @@ class Record:
         probing = Probing(self._database, Budget(run_id, limits), key)
         await probing.begin()
         return probing
+
+    async def book(self, endpoint: str, amounts: Mapping[str, tuple[int, int]]) -> float:
+        """Seconds until a request may be sent, by limits per minute: see `store.rates.take`."""
+        return await self._database.transact(lambda connection: take(connection, endpoint, amounts))
 
     async def begin_run(self, new: NewRun, run_id: str | None = None) -> str:
         """Put a run and its searches on record in one transaction; returns the run's id (`new_run_id` unless given)."""

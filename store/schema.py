@@ -230,4 +230,12 @@ budgets = Table(
     Column("spent", BigInteger, nullable=False),
 )
 
+rates = Table(
+    "rates",
+    metadata,
+    Column("endpoint", HASH, primary_key=True),  # of model and address
+    Column("unit", String(16), primary_key=True),  # requests, tokens
+    Column("free_at", BigInteger, nullable=False),  # when the next may be sent, in microseconds since 1970
+)
+
 CHAINED = (asks, calls, replies, nodes, scores, tells)

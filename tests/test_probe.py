@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from flows import RunConfig, align
 from flows.audit import audit
@@ -19,6 +19,7 @@ from flows.probing import warnings_of
 from providers import CallFailed, StrongSettings, open_strong_model
 from store import OutOfBudget, Record
 from store.database import connected
+from store.schema import probe_calls
 from store.settings import record_url as parse_url
 from tests.conftest import Told
 from tests.formula_api import PROBED, Fault, FormulaAPI
@@ -77,12 +78,22 @@ async def test_a_probe_that_failed_is_settled_and_asked_again_by_the_next_run(
 ) -> None:
     api.probe_faults = [Fault(503)]
     with pytest.raises(CallFailed, match="HTTP 503"):
-        await align(["The tide"], formula_config(methods=BASE), record=record_url)
+        await align(["The tide"], formula_config(methods=BASE, strong={"retry_for": 0}), record=record_url)
     with connected(parse_url(record_url)) as connection:
         left = connection.execute(text("SELECT sum(reserved), count(*) FROM budgets WHERE scope = 'all'")).one()
     assert left[0] == 0
     summary = await align(["The tide"], formula_config(methods=BASE), record=record_url)
     assert summary.finished and len(api.probes) == 5 + PROBED
+
+
+async def test_a_probe_is_tried_again_as_any_request_is_each_time_on_record(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], record_url: str
+) -> None:
+    api.probe_faults = [Fault(429), Fault(503)]
+    assert (await align(["The tide"], formula_config(methods=BASE), record=record_url)).finished
+    with connected(parse_url(record_url)) as connection:
+        counted = select(func.count(), func.count().filter(probe_calls.c.ok.is_(True))).select_from(probe_calls)
+        assert connection.execute(counted).one() == (PROBED + 2, PROBED)
 
 
 @pytest.mark.parametrize(

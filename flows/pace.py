@@ -1,0 +1,33 @@
+"""When a request may be sent, by the limits per minute that the user gave, which all workers of a record share."""
+
+from __future__ import annotations
+
+import asyncio
+
+from providers import StrongSettings
+from store import Cost, Record, fingerprint
+
+
+class Pace:
+    """Delays sending, never asking: the tree does not depend on it."""
+
+    def __init__(self, record: Record, strong: StrongSettings) -> None:
+        self._record = record
+        self._endpoint = fingerprint([strong.model, strong.api_base])
+        limits = {"requests": strong.requests_per_minute, "tokens": strong.tokens_per_minute}
+        self._limits = {unit: limit for unit, limit in limits.items() if limit is not None}
+
+    async def wait(self, worst: Cost) -> None:
+        """Until a request that may take so much can be sent; it is booked then."""
+        if self._limits:
+            await asyncio.sleep(await self._book({"requests": worst.requests, "tokens": worst.tokens}))
+
+    async def took(self, worst: Cost, tokens: int) -> None:
+        """What a request really took: the rest is for others."""
+        if "tokens" in self._limits and tokens != worst.tokens:
+            await self._book({"tokens": tokens - worst.tokens})
+
+    async def _book(self, amounts: dict[str, int]) -> float:
+        return await self._record.book(
+            self._endpoint, {unit: (amounts[unit], limit) for unit, limit in self._limits.items() if unit in amounts}
+        )
