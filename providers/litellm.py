@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,7 @@ from providers.failures import failure
 from providers.modes import extra_fields, messages, not_new
 from providers.price import Price
 from providers.probe import probe
+from providers.responses import keep, keeping
 from providers.settings import StrongSettings
 from providers.wire import Choice, choices, continuation, usage
 
@@ -35,9 +36,6 @@ litellm.suppress_debug_info = True
 _PER_MESSAGE = 16
 _OVERHEAD = 64
 """Tokens that an endpoint may put around each message and around all: marks of roles, a system text of its own."""
-
-_response: ContextVar[list[httpx.Response]] = ContextVar("response")
-"""The HTTP response of the call under way in this task, kept by the client's hook: the body as it came."""
 
 
 class LiteLLMStrongModel:
@@ -71,7 +69,7 @@ class LiteLLMStrongModel:
         self._http = httpx.AsyncClient(
             limits=httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency),
             timeout=settings.timeout,
-            event_hooks={"response": [_keep]},
+            event_hooks={"response": [keep]},
         )
         self._client = openai.AsyncOpenAI(
             base_url=self._base, api_key=self._key or "none", max_retries=0, timeout=settings.timeout,
@@ -144,11 +142,11 @@ class LiteLLMStrongModel:
         return self._template.render(prompt=request.prompt, system=request.system or "") + request.answer
 
     async def send(self, request: ContinuationRequest) -> Reply:
-        seen: list[httpx.Response] = []
-        _response.set(seen)
+        seen = keeping()
         started = time.monotonic()
         with self._failures_told(seen):
-            await self._call(request)
+            async with asyncio.timeout(self._settings.timeout):  # httpx's own is for each read: a drip never ends
+                await self._call(request)
             latency = time.monotonic() - started
             # The body itself: LiteLLM's copy of it turns finish reasons that it does not know into "stop".
             body: Any = seen[-1].json() if seen else None
@@ -206,12 +204,6 @@ class LiteLLMStrongModel:
 
     async def close(self) -> None:
         await self._client.close()
-
-
-async def _keep(response: httpx.Response) -> None:
-    await response.aread()  # a connection that breaks midway raises here: no reply, then
-    if (kept := _response.get(None)) is not None:
-        kept.append(response)
 
 
 def _price(settings: StrongSettings, entry: Mapping[str, Any]) -> Price | None:

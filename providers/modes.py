@@ -14,6 +14,10 @@ GO_ON = (
 """What emulation asks for. A chat model that is asked to go on is not the model going on: the draw is another."""
 
 
+_SURELY_AN_ECHO = 16
+"""Characters of prompt and answer that no model writes by chance."""
+
+
 def messages(request: ContinuationRequest, mode: Mode) -> list[dict[str, Any]]:
     """The conversation: the prompt is the user's, the answer so far the model's own last message."""
     found: list[dict[str, Any]] = [{"role": "user", "content": request.prompt}]
@@ -42,9 +46,12 @@ def sent_answer(answer: str, mode: Mode) -> str:
 def not_new(text: str, request: ContinuationRequest, mode: Mode, *, repeats: bool) -> int:
     """How many characters at the beginning of a reply are not new.
 
-    An endpoint that `repeats` sends what it was given once more (llama.cpp's chat does); and white space that was not
-    sent is likely to come first.
+    An endpoint that `repeats` sends what it was given once more (llama.cpp's chat does); one that continues raw text
+    may echo all of it; and white space that was not sent is likely to come first.
     """
+    whole = request.prompt + request.answer
+    if mode == "completion" and len(whole) >= _SURELY_AN_ECHO and text.startswith(whole):
+        return len(whole)
     sent = sent_answer(request.answer, mode)
     again = len(sent) if repeats and sent and text.startswith(sent) else 0
     return again + _in_common(text[again:], request.answer[len(sent) :])

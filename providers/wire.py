@@ -25,6 +25,10 @@ _FINISH: Mapping[str, Finish] = {
 }
 
 
+_LONGEST_TOKEN = 512
+"""Characters: no vocabulary holds longer tokens."""
+
+
 class Malformed(ValueError):
     """A reply that cannot be read."""
 
@@ -60,7 +64,14 @@ def _choice(told: Mapping[str, Any], wire: Wire) -> Choice:
         text = ""  # a filter, or thoughts that took all the tokens
     if not isinstance(text, str):
         raise Malformed("a choice without text")
-    return Choice(text, finish, told.get("logprobs"))
+    return Choice(_whole(text), finish, told.get("logprobs"))
+
+
+def _whole(text: str) -> str:
+    """Halves of characters that JSON escapes brought: joined where both are there, else marked as unknown."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def continuation(choice: Choice, request: ContinuationRequest, not_new: int = 0) -> Continuation:
@@ -70,6 +81,8 @@ def continuation(choice: Choice, request: ContinuationRequest, not_new: int = 0)
         raise Malformed(f"a choice that ended by {choice.finish!r}")
     tokens = _tokens(choice.logprobs, request.logprobs)
     text = choice.text[not_new:]
+    if len(text) > request.max_tokens * _LONGEST_TOKEN:
+        raise Malformed(f"a choice of {len(text)} characters where {request.max_tokens} tokens were asked for")
     if tokens is not None and "".join(token.text for token in tokens) == choice.text:
         tokens = _after(tokens, not_new)
     cut = min((at for at in map(text.find, request.stop) if at >= 0), default=None)
@@ -102,9 +115,17 @@ def _up_to(tokens: tuple[Token, ...] | None, length: int) -> tuple[Token, ...] |
 
 
 def _tokens(logprobs: Mapping[str, Any] | None, most: int) -> tuple[Token, ...] | None:
-    """Tokens with their `most` likeliest alternatives; servers append a chosen token that is not among them."""
-    if not logprobs:
+    """Tokens with their `most` likeliest alternatives; servers append a chosen token that is not among them.
+
+    None where there are none, or none that can be right: the text was paid for, and stands without them.
+    """
+    try:
+        return _told_tokens(logprobs, most) if logprobs else None
+    except (Malformed, AttributeError, KeyError, TypeError, ValueError):
         return None
+
+
+def _told_tokens(logprobs: Mapping[str, Any], most: int) -> tuple[Token, ...] | None:
     if logprobs.get("content"):  # the chat shape, which llama.cpp uses on completions as well
         return tuple(
             Token(

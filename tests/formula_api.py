@@ -32,6 +32,10 @@ class Fault:
     body: bytes = b'{"error": {"message": "no"}}'
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def meet(self, handler: Any, answer: Callable[[], dict[str, Any]]) -> None:
+        """Answer in this way instead of with `answer()`."""
+        handler.reply(self.status, self.body, self.headers)
+
 
 class FormulaAPI:
     """Serves /v1/models, /v1/completions, /v1/chat/completions and /v1/messages on a free port, from threads."""
@@ -39,7 +43,7 @@ class FormulaAPI:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []  # of searches
         self.probes: list[dict[str, Any]] = []
-        self.faults: list[Fault] = []  # that the next requests of searches meet
+        self.faults: list[Fault | None] = []  # that the next requests of searches meet
         self.probe_faults: list[Fault] = []
         self.key: str | None = None
         self.shape: Callable[[list[dict[str, Any]]], dict[str, Any]] = completions_shape
@@ -167,27 +171,28 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if self._key_is_wrong():
                 return
-            self._send(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode())
+            self.reply(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode())
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             if self._key_is_wrong():
                 return
+            self.asked = request
             fault = api.meet(request)
             if fault is not None:
-                self._send(fault.status, fault.body, fault.headers)
+                fault.meet(self, lambda: api.answer(request, self.path))
             else:
                 time.sleep(api.delay())
-                self._send(200, json.dumps(api.answer(request, self.path)).encode())
+                self.reply(200, json.dumps(api.answer(request, self.path)).encode())
 
         def _key_is_wrong(self) -> bool:
             given = self.headers.get("authorization", "").removeprefix("Bearer ")
             if api.key is None or given == api.key:
                 return False
-            self._send(401, json.dumps({"error": {"message": f"Incorrect API key provided: {given}"}}).encode())
+            self.reply(401, json.dumps({"error": {"message": f"Incorrect API key provided: {given}"}}).encode())
             return True
 
-        def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        def reply(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
             self.send_response(status)
             for name, value in ({"content-type": "application/json"} | dict(headers or {})).items():
                 self.send_header(name, value)

@@ -72,7 +72,7 @@ class AlignTreeConfig(MethodSettings):
         "at each step to the longest answer, 4 without that limit.",
     )
     chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
-    chunk_tokens: int = Field(8, ge=1, description="L: strong tokens in a chunk, at most.")
+    chunk_tokens: int = Field(5, ge=1, description="L: strong tokens in a chunk, at most.")
     rule: Literal["ea_puct", "puct", "uct"] = Field("ea_puct", description="Selection rule.")
     exploration: float = Field(0.5, ge=0, description="c: weight of the exploration term.")
     entropy_weight: float = Field(0.2, ge=0, description="w: how much the parent's entropy (bits) raises exploration.")
