@@ -5,13 +5,14 @@ Before a request its worst case is reserved in all three; one that does not fit 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from store.errors import OutOfBudget
 
@@ -34,54 +35,86 @@ class Cost:
 
 
 NOTHING = Cost(0, 0, 0)
-_NOTHING = NOTHING.amounts()
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What the requests of a run count in and are limited by. `at`: when one is sent, in milliseconds since 1970."""
+    """What the requests of a run count in and are limited by."""
 
     run_id: str
     limits: Limits
 
-    def reserve(self, connection: Connection, worst: Cost, at: int) -> None:
-        """Set the worst case aside. Raises OutOfBudget, which names scope and unit, where it does not fit."""
-        counters = self._change(connection, at, reserved=worst.amounts())
-        for kind, scope in self._scopes(at).items():
-            for unit, amount in worst.amounts().items():
-                limit, counter = self.limits.get(kind, {}).get(unit), counters[scope, unit]
-                if limit is not None and counter.spent + counter.reserved > limit:
-                    raise _refused(kind, unit, limit, amount, counter)
+    def reserve(self, worst: Cost, at: int) -> Change:
+        """Set the worst case of a request aside. `at`: when it is sent, in milliseconds since 1970."""
+        return Change(self, at, reserved=worst.amounts(), new=worst)
 
-    def settle(self, connection: Connection, worst: Cost, actual: Cost, at: int) -> None:
+    def settle(self, worst: Cost, actual: Cost, at: int) -> Change:
         """Turn a reservation into what was really spent, on the day that it was made."""
         back = {unit: -amount for unit, amount in worst.amounts().items()}
-        self._change(connection, at, reserved=back, spent=actual.amounts())
+        return Change(self, at, reserved=back, spent=actual.amounts())
 
-    def _scopes(self, at: int) -> dict[str, str]:
+    def scopes(self, at: int) -> dict[str, str]:
+        """The counters of a request that is sent then, by kind of scope."""
         day = datetime.fromtimestamp(at / 1000, UTC).date()
         return {"run": f"run:{self.run_id}", "day": f"day:{day}", "all": "all"}
 
-    def _change(
-        self, connection: Connection, at: int, *, reserved: Mapping[str, int], spent: Mapping[str, int] = _NOTHING
-    ) -> dict[tuple[str, str], Row[Any]]:
-        """Add to the counters, which begin at zero; what they hold then, by scope and unit."""
-        amounts = {
-            f"{name}_{unit}": n[unit] for name, n in (("reserved", reserved), ("spent", spent)) for unit in UNITS
-        }
-        found = connection.execute(_CHANGE, self._scopes(at) | amounts)
-        return {(row.scope, row.unit): row for row in found}
+
+@dataclass(frozen=True)
+class Change:
+    """To the counters of a request's scopes; `new`: what it reserves, where it must fit."""
+
+    budget: Budget
+    at: int
+    reserved: Mapping[str, int]
+    spent: Mapping[str, int] = field(default_factory=NOTHING.amounts)
+    new: Cost | None = None
 
 
-# Raw, as SQLAlchemy compiles an insert with ON CONFLICT anew each time. The rows are in one order for all workers: two
-# that wait for each other's counters never do so crosswise.
-_ROWS = [f"(:{kind}, '{unit}', :reserved_{unit}, :spent_{unit})" for kind in ("all", "day", "run") for unit in UNITS]
-_CHANGE = text(
-    f"INSERT INTO budgets (scope, unit, reserved, spent) VALUES {', '.join(_ROWS)} "
-    "ON CONFLICT (scope, unit) DO UPDATE "
-    "SET reserved = budgets.reserved + excluded.reserved, spent = budgets.spent + excluded.spent "
-    "RETURNING scope, unit, reserved, spent"
-)
+def count(connection: Connection, changes: Sequence[Change]) -> None:
+    """Make changes to counters, which begin at zero, in one statement.
+
+    Raises OutOfBudget, which names scope and unit, where a reservation does not fit.
+    """
+    sums: dict[str, dict[str, list[int]]] = {}
+    for change in changes:
+        for scope in change.budget.scopes(change.at).values():
+            counters = sums.setdefault(scope, {unit: [0, 0] for unit in UNITS})
+            for unit in UNITS:
+                counters[unit][0] += change.reserved[unit]
+                counters[unit][1] += change.spent[unit]
+    values: dict[str, Any] = {}
+    for number, scope in enumerate(sorted(sums)):  # one order for all workers: none waits for another crosswise
+        values[f"scope_{number}"] = scope
+        for unit, (reserved, spent) in sums[scope].items():
+            values |= {f"reserved_{unit}_{number}": reserved, f"spent_{unit}_{number}": spent}
+    found = {(row.scope, row.unit): row for row in connection.execute(_change(len(sums)), values)}
+    for change in changes:
+        if change.new is not None:
+            _check(change, change.new, found)
+
+
+@lru_cache
+def _change(scopes: int) -> TextClause:
+    """Raw, as SQLAlchemy compiles an insert with ON CONFLICT anew each time."""
+    rows = [
+        f"(:scope_{number}, '{unit}', :reserved_{unit}_{number}, :spent_{unit}_{number})"
+        for number in range(scopes)
+        for unit in UNITS
+    ]
+    return text(
+        f"INSERT INTO budgets (scope, unit, reserved, spent) VALUES {', '.join(rows)} "
+        "ON CONFLICT (scope, unit) DO UPDATE "
+        "SET reserved = budgets.reserved + excluded.reserved, spent = budgets.spent + excluded.spent "
+        "RETURNING scope, unit, reserved, spent"
+    )
+
+
+def _check(change: Change, worst: Cost, counters: Mapping[tuple[str, str], Row[Any]]) -> None:
+    for kind, scope in change.budget.scopes(change.at).items():
+        for unit, amount in worst.amounts().items():
+            limit, counter = change.budget.limits.get(kind, {}).get(unit), counters[scope, unit]
+            if limit is not None and counter.spent + counter.reserved > limit:
+                raise _refused(kind, unit, limit, amount, counter)
 
 
 def _refused(kind: str, unit: str, limit: int, amount: int, counter: Row[Any]) -> OutOfBudget:

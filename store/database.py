@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -34,10 +37,26 @@ _TOGETHER = 64
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
 
 
+class Together(ABC):
+    """Work of which several are done better at once than one by one."""
+
+    @classmethod
+    @abstractmethod
+    def write(cls, connection: Connection, works: Sequence[Any]) -> None:
+        """Do all of these, in order. Where this raises they are done again one by one, to see which of them fails."""
+
+    @abstractmethod
+    def committed(self) -> None:
+        """Told on the writing thread once it is done, before who waits for it."""
+
+
+Work = Callable[[Connection], T] | Together
+
+
 class _Job(Generic[T]):
     """Work for the writing thread, and the future that awaits what it brings."""
 
-    def __init__(self, work: Callable[[Connection], T]) -> None:
+    def __init__(self, work: Work[T]) -> None:
         self.work = work
         self.future: Future[T] = Future()
 
@@ -92,14 +111,14 @@ class Database:
                     mend="Upgrade it: aligntree upgrade --record RECORD",
                 )
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
+    async def transact(self, work: Work[T]) -> T:
         """Run `work` in a transaction on the writing thread; what it raises rolls back, and what others wrote does not.
 
         What waits while a commit is under way is committed together. `work` may be run again where that failed.
         """
         return await asyncio.wrap_future(self.submit(work))
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: Work[T]) -> Future[T]:
         """The same for callers outside an event loop."""
         job = _Job(work)
         self._waiting.put(job)
@@ -123,18 +142,24 @@ class Database:
         """All in one transaction; each in its own where one of them fails."""
         if len(jobs) > 1:
             try:
-                results = self.transact_now(lambda connection: [job.work(connection) for job in jobs])
+                self._commit_all(jobs)
             except Exception:
                 pass  # rolled back as a whole; whoever fails is told below, run by itself
             else:
-                for job, result in zip(jobs, results, strict=True):
-                    job.future.set_result(result)
                 return
         for job in jobs:
             try:
-                job.future.set_result(self.transact_now(job.work))
+                self._commit_all([job])
             except BaseException as error:
                 job.future.set_exception(error)
+
+    def _commit_all(self, jobs: Sequence[_Job[Any]]) -> None:
+        results = self.transact_now(partial(_done, [job.work for job in jobs]))
+        for job in jobs:
+            if isinstance(job.work, Together):
+                job.work.committed()
+        for job, result in zip(jobs, results, strict=True):
+            job.future.set_result(result)
 
     @contextmanager
     def _failures_told(self) -> Iterator[None]:
@@ -159,6 +184,19 @@ class Database:
         self._waiting.put(None)
         self._writer.join()
         self._engine.dispose()
+
+
+def _done(works: Sequence[Work[Any]], connection: Connection) -> list[Any]:
+    """What each brings, in order. Neighbours of one kind that can be done at once are."""
+    results: list[Any] = []
+    for _, group in groupby(works, key=type):
+        some = list(group)
+        if isinstance(some[0], Together):
+            some[0].write(connection, some)
+            results += [None] * len(some)
+        else:
+            results += [work(connection) for work in some if not isinstance(work, Together)]
+    return results
 
 
 def revision(connection: Connection, url: URL) -> tuple[str, str]:

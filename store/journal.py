@@ -8,18 +8,18 @@ nothing paid for is lost.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, insert, select, update
 
-from store.budget import NOTHING, Budget, Cost
+from store.budget import NOTHING, Budget, Change, Cost, count
 from store.chain import link
-from store.database import Database
+from store.database import Database, Together
 from store.errors import LeaseLost
 from store.lease import Lease
-from store.schema import asks, calls, nodes, now, replies, scores, searches, tells
+from store.schema import asks, calls, nodes, now, replies, runs, scores, searches, tells
 
 
 @dataclass(frozen=True)
@@ -91,115 +91,185 @@ class TellRow:
     outcome: Any
 
 
-class Journal:
-    """The record of one search, open for appending. Raises LeaseLost once another worker has claimed the search."""
+@dataclass(frozen=True)
+class Intent:
+    """A call that awaits its reply: when it was sent, and the most that it can cost."""
 
-    def __init__(self, database: Database, budget: Budget, lease: Lease) -> None:
-        self._database, self._budget, self.lease = database, budget, lease
-        self._lease = {"mine": lease.search_id, "held": lease.fence}
+    sent: int
+    worst: Cost
+
+
+class Journal:
+    """The record of one search, open for appending. Raises LeaseLost once another worker has claimed the search.
+
+    Whoever holds the lease is the only one to append, so where the search's chain ends is known here: what is written
+    says where it goes on, and is refused where that is not so any more.
+    """
+
+    def __init__(self, database: Database, connection: Connection, lease: Lease) -> None:
+        self._database, self.lease = database, lease
+        run = select(runs.c.id, runs.c.limits).join(searches).where(searches.c.id == lease.search_id)
+        self.budget = Budget(*connection.execute(run).one())
+        links, head = connection.execute(_END, {"mine": lease.search_id}).one()
+        self.end: tuple[int, str] = links, head
+        """Links of the chain, and the hash of the last."""
+        self.asks = set(connection.scalars(select(asks.c.number).where(asks.c.search_id == lease.search_id)))
+        """Numbers of the asks on record."""
+        self.intents = dict(_unanswered(connection, lease.search_id))
 
     async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
         """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""
-
-        def work(connection: Connection) -> None:
-            end = self._end(connection, _END_AND_ASK, number=ask.number)
-            self._budget.reserve(connection, worst, end.now)
-            call = vars(key) | {
-                "sent": end.now,
-                "request": request,
-                "worst_tokens": worst.tokens,
-                "worst_price": worst.price,
-            }
-            self._append(connection, end, (asks, [] if end.known else [vars(ask)]), (calls, [call]))
-
-        await self._database.transact(work)
+        call = vars(key) | {"request": request, "worst_tokens": worst.tokens, "worst_price": worst.price}
+        await self._database.transact(_Intended(self, ask, key, call, worst))
 
     async def settle(self, key: CallKey, reply: ReplyRow, *, billed: bool = True) -> None:
         """What came back for an intent, and what it cost; a failure that may have been billed costs the worst case."""
-
-        def work(connection: Connection) -> None:
-            self._settle(connection, key, reply, billed)
-
-        await self._database.transact(work)
+        intent = self.intents[key]
+        cost, row = settlement(reply, intent.worst, billed)
+        await self._database.transact(_Settled(self, key, vars(key) | row, intent, cost))
 
     async def adopt(self) -> None:
         """Settle the intents that a former owner left without a reply: possibly billed, at their worst case."""
-
-        def work(connection: Connection) -> None:
-            for key in self._unanswered(connection):
-                lost = ReplyRow(None, {"what": "no reply on record", "billed": True}, b"")
-                self._settle(connection, key, lost, billed=True)
-
-        await self._database.transact(work)
+        for key in list(self.intents):
+            await self.settle(key, ReplyRow(None, {"what": "no reply on record", "billed": True}, b""))
 
     async def tell(self, told: TellRow, new_nodes: Sequence[NodeRow] = (), new_scores: Sequence[ScoreRow] = ()) -> None:
         """An outcome as the method is about to be told it, with the nodes and scores it brought."""
-        grown, scored = [vars(node) for node in new_nodes], [vars(score) for score in new_scores]
-
-        def work(connection: Connection) -> None:
-            end = self._end(connection, _END)
-            self._append(connection, end, (nodes, grown), (scores, scored), (tells, [vars(told)]))
-
-        await self._database.transact(work)
+        rows = [(nodes, vars(node)) for node in new_nodes] + [(scores, vars(score)) for score in new_scores]
+        await self._database.transact(_Told(self, [*rows, (tells, vars(told))]))
 
     async def close(self, status: str, answer: Mapping[str, Any] | None) -> None:
         """Give the lease back, with the search's status and answer so far."""
-        await self._database.transact(lambda connection: self._close(connection, status, answer))
+        mine = and_(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
+        closed = update(searches).where(mine).values(status=status, answer=answer, owner=None, expires=None)
+        await self._database.transact(lambda connection: connection.execute(closed))
 
-    def _close(self, connection: Connection, status: str, answer: Mapping[str, Any] | None) -> None:
-        connection.execute(
-            update(searches)
-            .where(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
-            .values(status=status, answer=answer, owner=None, expires=None)
-        )
 
-    def _settle(self, connection: Connection, key: CallKey, reply: ReplyRow, billed: bool) -> None:
-        end = self._end(connection, _END_AND_CALL, **vars(key))
-        worst = Cost(end.worst_tokens, end.worst_price)
-        cost, came_back = settlement(reply, worst, billed)
-        self._budget.settle(connection, worst, cost, end.sent)
-        row = vars(key) | came_back | {"received": end.now}
-        self._append(connection, end, (replies, [row]))
+_Rows = Sequence[tuple[Table, Mapping[str, Any]]]
+"""Rows as they are to be appended, each with its table."""
 
-    def _unanswered(self, connection: Connection) -> list[CallKey]:
-        same = and_(
-            replies.c.search_id == calls.c.search_id,
-            replies.c.ask == calls.c.ask,
-            replies.c.part == calls.c.part,
-            replies.c.attempt == calls.c.attempt,
-        )
-        rows = connection.execute(
-            select(calls.c.ask, calls.c.part, calls.c.attempt)
-            .outerjoin(replies, same)
-            .where(calls.c.search_id == self.lease.search_id, replies.c.ask.is_(None))
-            .order_by(calls.c.link)
-        )
-        return [CallKey(*row) for row in rows]
 
-    def _end(self, connection: Connection, end: Select[Any], **of: Any) -> Row[Any]:
-        """The end of the search's chain, and the database's clock, if the lease still holds."""
-        row = connection.execute(end, self._lease | of).one_or_none()
-        if row is None:
-            raise LeaseLost(
-                "another worker has taken this search over; nothing more is written here",
-                where=f"search {self.lease.search_id}",
-                mend="Nothing is lost: the other worker goes on from the record",
-            )
-        return row
+@dataclass(eq=False)
+class _Append(Together):
+    """Rows to be linked into a search's chain. Those of many searches are written in a handful of statements."""
 
-    def _append(self, connection: Connection, end: Row[Any], *to: tuple[Table, Sequence[Mapping[str, Any]]]) -> None:
-        """Link the rows of each table into the search's chain, in this order."""
-        links, head = end.links, end.head
-        for table, rows in to:
-            linked = []
-            for content in rows:
+    journal: Journal
+
+    def rows(self, at: int) -> _Rows:
+        """What is to be appended, `at` that moment of the database's clock."""
+        raise NotImplementedError
+
+    def change(self, at: int) -> Change | None:
+        """What it does to the counters."""
+        return None
+
+    @classmethod
+    def write(cls, connection: Connection, works: Sequence[_Append]) -> None:
+        at: int = connection.execute(_NOW).scalar_one()
+        ends = {work.journal: work.journal.end for work in works}
+        begun = set[tuple[Journal, int]]()  # asks that are new
+        into: dict[Table, list[dict[str, Any]]] = {}
+        for work in works:
+            journal, (links, head) = work.journal, ends[work.journal]
+            for table, content in work.rows(at):
+                if table is asks:
+                    if content["number"] in journal.asks or (journal, content["number"]) in begun:
+                        continue
+                    begun.add((journal, content["number"]))
                 links += 1
-                row = {**content, "search_id": self.lease.search_id, "link": links}
+                row = {**content, "search_id": journal.lease.search_id, "link": links}
                 head = row["hash"] = link(head, table.name, row)
-                linked.append(row)
-            if linked:
-                connection.execute(_INTO[table], linked)
-        connection.execute(_MOVE_END, self._lease | {"new_links": links, "new_head": head})
+                into.setdefault(table, []).append(row)
+            work.after = ends[journal] = links, head
+        _move(connection, ends)
+        changes = [change for work in works if (change := work.change(at)) is not None]
+        if changes:
+            count(connection, changes)
+        for table, rows in into.items():
+            connection.execute(_INTO[table], rows)
+
+    after: tuple[int, str] = field(init=False)
+
+    def committed(self) -> None:
+        self.journal.end = self.after
+
+
+def _move(connection: Connection, ends: Mapping[Journal, tuple[int, str]]) -> None:
+    """Each chain ends there now, where it is still ours. Raises LeaseLost."""
+    moves = [
+        {"mine": j.lease.search_id, "held": j.lease.fence, "old": j.end[1], "new_links": links, "new_head": head}
+        for j, (links, head) in ends.items()
+    ]
+    if connection.execute(_MOVE_END, moves).rowcount != len(moves):
+        raise LeaseLost(
+            "another worker has taken this search over; nothing more is written here",
+            where=f"search {moves[0]['mine']}",
+            mend="Nothing is lost: the other worker goes on from the record",
+        )
+
+
+@dataclass(eq=False)
+class _Intended(_Append):
+    ask: AskRow
+    key: CallKey
+    call: Mapping[str, Any]
+    worst: Cost
+    sent: int = field(init=False)
+
+    def rows(self, at: int) -> _Rows:
+        self.sent = at
+        return [(asks, vars(self.ask)), (calls, {**self.call, "sent": at})]
+
+    def change(self, at: int) -> Change:
+        return self.journal.budget.reserve(self.worst, at)
+
+    def committed(self) -> None:
+        super().committed()
+        self.journal.asks.add(self.ask.number)
+        self.journal.intents[self.key] = Intent(self.sent, self.worst)
+
+
+@dataclass(eq=False)
+class _Settled(_Append):
+    key: CallKey
+    reply: Mapping[str, Any]
+    intent: Intent
+    cost: Cost
+
+    def rows(self, at: int) -> _Rows:
+        return [(replies, {**self.reply, "received": at})]
+
+    def change(self, at: int) -> Change:
+        return self.journal.budget.settle(self.intent.worst, self.cost, self.intent.sent)
+
+    def committed(self) -> None:
+        super().committed()
+        del self.journal.intents[self.key]
+
+
+@dataclass(eq=False)
+class _Told(_Append):
+    content: _Rows
+
+    def rows(self, at: int) -> _Rows:
+        return self.content
+
+
+def _unanswered(connection: Connection, search_id: str) -> Iterator[tuple[CallKey, Intent]]:
+    """In the order of the chain."""
+    same = and_(
+        replies.c.search_id == calls.c.search_id,
+        replies.c.ask == calls.c.ask,
+        replies.c.part == calls.c.part,
+        replies.c.attempt == calls.c.attempt,
+    )
+    found = connection.execute(
+        select(calls.c.ask, calls.c.part, calls.c.attempt, calls.c.sent, calls.c.worst_tokens, calls.c.worst_price)
+        .outerjoin(replies, same)
+        .where(calls.c.search_id == search_id, replies.c.ask.is_(None))
+        .order_by(calls.c.link)
+    )
+    return ((CallKey(*key), Intent(sent, Cost(tokens, price))) for *key, sent, tokens, price in found)
 
 
 def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[str, Any]]:
@@ -212,17 +282,13 @@ def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[s
 
 
 # Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
+_NOW = select(now())
 _INTO = {table: insert(table) for table in (asks, calls, replies, nodes, scores, tells)}
-_MINE = and_(searches.c.id == bindparam("mine"), searches.c.fence == bindparam("held"))
-_END = select(searches.c.links, searches.c.head, now().label("now")).where(_MINE).with_for_update(of=searches)
-_END_AND_ASK = _END.add_columns(
-    exists().where(asks.c.search_id == searches.c.id, asks.c.number == bindparam("number")).label("known")
+_END = select(searches.c.links, searches.c.head).where(searches.c.id == bindparam("mine"))
+_MOVE_END = (
+    update(searches)
+    .where(
+        searches.c.id == bindparam("mine"), searches.c.fence == bindparam("held"), searches.c.head == bindparam("old")
+    )
+    .values(links=bindparam("new_links"), head=bindparam("new_head"))
 )
-_END_AND_CALL = _END.add_columns(calls.c.sent, calls.c.worst_tokens, calls.c.worst_price).join_from(
-    searches,
-    calls,
-    and_(
-        calls.c.search_id == searches.c.id, *(calls.c[field.name] == bindparam(field.name) for field in fields(CallKey))
-    ),
-)
-_MOVE_END = update(searches).where(_MINE).values(links=bindparam("new_links"), head=bindparam("new_head"))

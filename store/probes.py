@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from uuid_utils import uuid7
 
-from store.budget import Budget, Cost
+from store.budget import Budget, Cost, count
 from store.chain import link
 from store.database import Database
 from store.journal import ReplyRow, settlement
@@ -51,7 +51,7 @@ class Probing:
 
         def work(connection: Connection) -> None:
             at = connection.execute(select(now())).scalar_one()
-            self._budget.reserve(connection, worst, at)
+            count(connection, [self._budget.reserve(worst, at)])
             row = {"number": number, "sent": at, "request": request}
             row |= {"worst_tokens": worst.tokens, "worst_price": worst.price}
             connection.execute(insert(probe_calls), {"probe_id": self._id, **row})
@@ -66,7 +66,7 @@ class Probing:
             call = connection.execute(select(probe_calls).where(mine)).one()
             worst = Cost(call.worst_tokens, call.worst_price)
             cost, row = settlement(reply, worst, billed)
-            self._budget.settle(connection, worst, cost, call.sent)
+            count(connection, [self._budget.settle(worst, cost, call.sent)])
             connection.execute(update(probe_calls).where(mine).values(row | {"received": now()}))
 
         await self._database.transact(work)

@@ -223,7 +223,7 @@ class Record:
         lease: Lease | None = await self._database.transact(lambda connection: claim(connection, search_id, owner))
         if lease is None:
             return None
-        journal = Journal(self._database, self._database.read(lambda c: _budget(c, search_id)), lease)
+        journal: Journal = self._database.read(lambda connection: Journal(self._database, connection, lease))
         await journal.adopt()
         self._renewer.hold(lease)
         return journal
@@ -254,12 +254,6 @@ def _search(run_id: str, run_hash: str, position: int, new: NewSearch) -> dict[s
     }
     genesis = link(run_hash, "searches", row)
     return row | {"status": "waiting", "fence": 0, "links": 0, "head": genesis}
-
-
-def _budget(connection: Connection, search_id: str) -> Budget:
-    query = select(runs.c.id, runs.c.limits).join(searches).where(searches.c.id == search_id)
-    row = connection.execute(query).one()
-    return Budget(row.id, row.limits)
 
 
 def _runs(connection: Connection, which: ColumnElement[bool]) -> list[RunRow]:

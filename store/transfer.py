@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, and_, insert, select
 
 from store.audit import audit_rows
-from store.budget import Budget, Cost
+from store.budget import Budget, Cost, count
 from store.errors import BadDump
 from store.schema import CHAINED, budgets, calls, probe_calls, probes, replies, runs, searches
 
@@ -89,8 +89,9 @@ def _reserve_unanswered(connection: Connection, run_id: str) -> None:
         .outerjoin(replies, answered)
         .where(searches.c.run_id == run_id, replies.c.ask.is_(None))
     )
-    for call in connection.execute(query).all():
-        Budget(run_id, {}).reserve(connection, Cost(call.worst_tokens, call.worst_price), call.sent)
+    budget, found = Budget(run_id, {}), connection.execute(query).all()
+    if found:
+        count(connection, [budget.reserve(Cost(tokens, price), sent) for sent, tokens, price in found])
 
 
 def _outward(row: Mapping[str, Any]) -> dict[str, Any]:

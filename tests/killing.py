@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -17,7 +17,7 @@ from flows.bench import open_bench, open_bench_of
 from flows.cli import main
 from providers.base import ContinuationRequest, Reply
 from providers.litellm import LiteLLMStrongModel
-from store.database import Database
+from store.database import Database, Work
 from store.lease import LIFE_MS
 from tests.conftest import config_for
 from tests.formula_scorer import open_formula_scorer
@@ -108,7 +108,7 @@ def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], 
     steps = Steps(die_at)
     transact, send = Database.transact, LiteLLMStrongModel.send
 
-    async def dying_transact(self: Database, work: Callable[[Any], T]) -> T:
+    async def dying_transact(self: Database, work: Work[T]) -> T:
         steps.step()
         done = await transact(self, work)
         steps.step()

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from flows import RunConfig, align
 from store import CallKey, Cost, Journal, OutOfBudget, Record, ReplyRow
-from store.budget import Budget, Limits
+from store.budget import Budget, Limits, count
 from store.database import Database
 from store.schema import budgets
 from store.settings import record_url as parse_url
@@ -72,8 +72,8 @@ def test_a_reply_after_midnight_settles_the_day_of_its_request(record: Record, r
     database, budget = Database.open(parse_url(record_url)), Budget("a-run", {})
     late = 1_767_311_999_500  # half a second before the first of January 2026 ends (UTC)
     for at in (late, late + 1000):
-        database.transact_now(lambda connection: budget.reserve(connection, Cost(100, 50), at))  # noqa: B023 - at once
-    database.transact_now(lambda connection: budget.settle(connection, Cost(100, 50), Cost(11, 11), late))
+        database.transact_now(lambda c: count(c, [budget.reserve(Cost(100, 50), at)]))  # noqa: B023 - at once
+    database.transact_now(lambda c: count(c, [budget.settle(Cost(100, 50), Cost(11, 11), late)]))
     rows = database.read(lambda connection: connection.execute(select(budgets)).all())
     database.close()
     days = {row.scope: (row.reserved, row.spent) for row in rows if row.unit == "tokens" and row.scope != "all"}
@@ -89,6 +89,11 @@ async def test_64_at_once_never_overspend_a_budget_worth_5(record: Record, recor
     assert counters(record_url)["day", "nano_usd"] == (35, 0)
 
 
+def again(journal: Journal) -> Journal:
+    """As another process finds it on record."""
+    return journal._database.read(lambda connection: Journal(journal._database, connection, journal.lease))
+
+
 async def test_the_ledger_never_understates_what_was_billed(tmp_path: Path) -> None:
     """1,000 random sequences of requests, failures and crashes: what the API billed is at most spent and reserved."""
     url, draw = f"sqlite:///{tmp_path}/r.db", random.Random(20251114)
@@ -100,7 +105,7 @@ async def test_the_ledger_never_understates_what_was_billed(tmp_path: Path) -> N
         sent = None
         for attempt in range(draw.randrange(1, 5)):
             if draw.random() < 0.1:  # killed, and gone on with: what has no reply may have been billed
-                journal = Journal(journal._database, journal._budget, journal.lease)
+                journal = again(journal)
                 await journal.adopt()
                 sent = None
             if sent is None:

@@ -10,8 +10,9 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from subprocess import DEVNULL, run
@@ -25,9 +26,9 @@ from flows.config import RunConfig, parse_config
 from flows.methods import Child, Estimate, Grown, Sample, build, child_id
 from flows.plan import new_searches
 from flows.replay import replayed
-from flows.rows import ask_row, told
+from flows.rows import Told, ask_row, told
 from flows.show import draw
-from store import CallKey, Cost, Journal, NewRun, Record, ReplyRow
+from store import AskRow, CallKey, Cost, Journal, NewRun, Record, ReplyRow
 from store.database import connected
 from store.settings import record_url
 
@@ -50,23 +51,35 @@ async def begun(record: Record, settings: RunConfig, prompts: list[str]) -> tupl
     return run, [journal for journal in journals if journal is not None]
 
 
-async def grow(journal: Journal, settings: RunConfig, expansions: int) -> None:
+@dataclass(frozen=True)
+class Step:
+    """What the record is told of one expansion."""
+
+    ask: AskRow
+    told: Told
+
+
+def grown(settings: RunConfig, expansions: int) -> list[Step]:
     """A search with an instant model: each expansion has a call, a reply, four nodes with their scores, and a tell."""
-    draw, known = Random(7), set[str]()
+    draw, known, steps = Random(7), set[str](), list[Step]()
     method = build(settings.methods[0], "Once", settings.sampling.max_tokens, choices=4)
     for number in range(expansions):
-        asks = method.ask()
-        if not asks:
-            return
+        if not (asks := method.ask()):
+            break
         (ask,) = asks
-        key = CallKey(ask.number, 0, 0)
-        await journal.intend(ask_row(ask), key, {"n": ask.n, "seed": number}, Cost(400, None))
-        await journal.settle(key, ReplyRow(REPLY, None, BODY, 200, 0, 32))
         outcome = expanded(ask, draw, method.tree.nodes[ask.node].value or 0.0)
-        rows = told(number, ask, outcome, "log_ratio", known, 0.0)
-        await journal.tell(rows.tell, rows.nodes, rows.scores)
-        known |= {node.id for node in rows.nodes}
+        steps.append(Step(ask_row(ask), told(number, ask, outcome, "log_ratio", known, 0.0)))
+        known |= {node.id for node in steps[-1].told.nodes}
         method.tell(ask.number, outcome)
+    return steps
+
+
+async def put_on_record(journal: Journal, steps: Sequence[Step]) -> None:
+    for number, step in enumerate(steps):
+        key = CallKey(step.ask.number, 0, 0)
+        await journal.intend(step.ask, key, {"n": 4, "seed": number}, Cost(400, None))
+        await journal.settle(key, ReplyRow(REPLY, None, BODY, 200, 0, 32))
+        await journal.tell(step.told.tell, step.told.nodes, step.told.scores)
 
 
 def expanded(ask: Sample, draw: Random, value: float) -> Grown:
@@ -83,12 +96,13 @@ def expanded(ask: Sample, draw: Random, value: float) -> Grown:
 
 
 async def milliseconds(url: str, at_once: int, expansions: int) -> float:
-    """Of one expansion, with so many searches at once."""
+    """Of one expansion, with so many searches at once; what the method itself takes is left out."""
     record = Record.open(url, create=True)
     settings = config(expansions + 1)
     _, journals = await begun(record, settings, [f"p{i}" for i in range(at_once)])
+    steps = grown(settings, expansions)
     began = time.perf_counter()
-    await asyncio.gather(*(grow(journal, settings, expansions) for journal in journals))
+    await asyncio.gather(*(put_on_record(journal, steps) for journal in journals))
     spent = time.perf_counter() - began
     record.close()
     return spent / (expansions * at_once) * 1000
@@ -105,7 +119,7 @@ async def large(url: str, nodes: int) -> tuple[int, float, float]:
     record = Record.open(url, create=True)
     settings = config(nodes // 4)
     run, (journal,) = await begun(record, settings, ["Once"])
-    await grow(journal, settings, nodes // 4)
+    await put_on_record(journal, grown(settings, nodes // 4))
     await record.release(journal, "interrupted", None)
     row, (search,) = record.run(run), record.searches(run)
     method = replayed(record, row, search)
