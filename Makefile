@@ -6,7 +6,7 @@ ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint adapter held-out bench docs clean
+.PHONY: help install demo test lint adapter held-out bench bench-scoring docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -61,6 +61,9 @@ held-out: $(VENV)/.installed  ## sample and judge the held-out texts of the stro
 
 bench: $(VENV)/.installed  ## the time that search methods themselves take per node; fails above 0.05 ms
 	$(BIN)/python -m tests.benchmarks.method_speed
+
+bench-scoring: $(VENV)/.installed  ## the weak pair's work: only what is new, against whole texts
+	$(BIN)/python -m tests.benchmarks.scoring_speed
 
 docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
 	$(BIN)/python -m tests.docs_settings

@@ -155,6 +155,7 @@ def chat_shape(tokens: list[dict[str, Any]]) -> dict[str, Any]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that is killed resets its connection: that is what some tests do."""

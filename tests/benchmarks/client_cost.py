@@ -1,0 +1,147 @@
+"""What a call costs the caller: the provider layer against bare LiteLLM and raw httpx; and a run against its latency.
+
+python -m tests.benchmarks.client_cost
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from unittest.mock import patch
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.bench import open_bench
+from providers import ContinuationRequest, StrongSettings, open_strong_model
+from tests.conftest import config_for
+from tests.formula_api import MODEL, FormulaAPI
+from tests.formula_scorer import open_formula_scorer
+
+AT_ONCE, CALLS, ROUNDS = 64, 640, 5
+LATENCY, SEARCHES = 0.3, 16
+MOST_OVER_LITELLM, MOST_OVER_LATENCY = 1.10, 1.05
+REQUEST = ContinuationRequest("The tide comes in", " and goes", 4, 8, temperature=0.7, seed=7, logprobs=5)
+
+Call = Callable[[], Awaitable[object]]
+
+
+def _serve(told: Connection, latency: float) -> None:
+    api = FormulaAPI()
+    api.delay = lambda: latency
+    told.send(api.base)
+    told.recv()
+
+
+@contextmanager
+def served(latency: float) -> Iterator[str]:
+    """The loopback API in a process of its own; its base URL."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, latency), daemon=True)
+    process.start()
+    yield ours.recv()
+    ours.send(None)
+    process.join()
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def spent(call: Call) -> tuple[float, int]:
+    """CPU milliseconds of this process per call, 64 at once, and the descriptors that were opened at the most."""
+    slots, most, before = asyncio.Semaphore(AT_ONCE), 0, descriptors()
+
+    async def one() -> None:
+        nonlocal most
+        async with slots:
+            await call()
+            most = max(most, descriptors())
+
+    began = time.process_time()
+    await asyncio.gather(*(one() for _ in range(CALLS)))
+    return (time.process_time() - began) / CALLS * 1000, most - before
+
+
+async def compare(base: str) -> dict[str, tuple[float, int]]:
+    """Best of some rounds of each, in turn."""
+    import httpx
+    import litellm
+    import openai
+
+    model = f"text-completion-openai/{MODEL}"
+    strong = open_strong_model(StrongSettings(model=model, api_base=base, concurrency=AT_ONCE))
+    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    raw, kept = (httpx.AsyncClient(limits=limits, timeout=60) for _ in range(2))
+    client = openai.AsyncOpenAI(base_url=base, api_key="none", max_retries=0, http_client=kept)
+    body = {"model": MODEL, "prompt": REQUEST.prompt + REQUEST.answer, "n": 4, "max_tokens": 8, "temperature": 0.7,
+            "top_p": 1.0, "seed": 7, "logprobs": 5}  # fmt: skip
+
+    async def by_httpx() -> object:
+        return (await raw.post(f"{base}/completions", json=body)).json()
+
+    async def by_litellm() -> object:
+        return await litellm.atext_completion(
+            **{**body, "model": model}, client=client, api_base=base, api_key="none", max_retries=0
+        )
+
+    async def by_us() -> object:
+        return await strong.send(REQUEST)
+
+    ways: dict[str, Call] = {"raw httpx": by_httpx, "bare LiteLLM": by_litellm, "providers": by_us}
+    found = {name: [await spent(call)] for name, call in ways.items()}  # warms up, and opens the connections
+    for _ in range(ROUNDS):
+        for name, call in ways.items():
+            found[name].append(await spent(call))
+    await strong.close()
+    await client.close()
+    await raw.aclose()
+    return {name: (min(ms for ms, _ in of[1:]), of[0][1]) for name, of in found.items()}
+
+
+async def over_latency(base: str) -> float:
+    """Wall time of 16 searches at once over what their rounds of requests must take."""
+    rounds = 12
+    method = {"name": "beam", "width": 1, "children": 4, "chunk_tokens": 2}
+    config = config_for(
+        base,
+        methods=[method],
+        sampling={"max_tokens": 2 * rounds},
+        strong={"concurrency": 64},
+        searches_at_once=SEARCHES,
+    )
+    with tempfile.TemporaryDirectory() as folder, patch("flows.bench.open_scorer", open_formula_scorer):
+        async with open_bench(config, str(Path(folder) / "r.db")) as bench:
+            run = await bench.begin([f"Prompt {number}" for number in range(SEARCHES)])
+            began = time.monotonic()
+            await bench.carry_out(run)
+            wall = time.monotonic() - began
+            longest = max(len(bench.record.history(search.id).replies) for search in bench.record.searches(run))
+    return wall / (longest * LATENCY)
+
+
+def main() -> None:
+    with served(0.0) as base:
+        found = asyncio.run(compare(base))
+    with served(LATENCY) as base:
+        over = asyncio.run(over_latency(base))
+    bare = found["bare LiteLLM"][0]
+    table = Table("way", "CPU ms per call", "over bare LiteLLM", "descriptors", title=f"{AT_ONCE} calls at once")
+    for name, (milliseconds, most) in found.items():
+        table.add_row(name, f"{milliseconds:.2f}", f"{milliseconds / bare:.2f}", str(most))
+    Console().print(table)
+    print(f"{SEARCHES} searches at once, replies after {LATENCY * 1000:.0f} ms: {over:.3f} times the latency limit")
+    ours, most = found["providers"]
+    if ours > MOST_OVER_LITELLM * bare or over > MOST_OVER_LATENCY or most > AT_ONCE + 8:
+        sys.exit(f"more than {MOST_OVER_LITELLM} of bare LiteLLM, {MOST_OVER_LATENCY} of the latency, or leaking")
+
+
+if __name__ == "__main__":
+    main()
