@@ -151,8 +151,7 @@ class LiteLLMStrongModel:
             # The body itself: LiteLLM's copy of it turns finish reasons that it does not know into "stop".
             body: Any = seen[-1].json() if seen else None
             found = tuple(self._read(choice, request) for choice in choices(body, self._endpoint.wire)[: request.n])
-            estimate = litellm.token_counter(text="".join(self._texts(request)))
-            spent = usage(body.get("usage"), found, request, estimate)
+            spent = usage(body.get("usage"), found, request, lambda: self._count(request))
         return Reply(
             continuations=found,
             usage=spent,
@@ -185,6 +184,10 @@ class LiteLLMStrongModel:
                 model=f"anthropic/{self._served}", client=handler, api_base=self._base,
                 messages=messages(request, endpoint.mode), **common,
             )  # fmt: skip
+
+    def _count(self, request: ContinuationRequest) -> int:
+        """Tokens of input, by a tokenizer that need not be the model's."""
+        return int(litellm.token_counter(text="".join(self._texts(request))))
 
     def _read(self, choice: Choice, request: ContinuationRequest) -> Continuation:
         mode = self._endpoint.mode

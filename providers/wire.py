@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,7 +162,7 @@ def usage(
     reported: Mapping[str, Any] | None,
     found: Sequence[Continuation],
     request: ContinuationRequest,
-    input_estimate: int,
+    count_input: Callable[[], int],
 ) -> Usage:
     """Tokens by class. Where the server's figure is missing or below what we can count, ours stands, as an estimate.
 
@@ -171,7 +171,7 @@ def usage(
     told_input, told_output, cached = _told(reported or {})
     counted = sum(_counted(c, request) for c in found)
     return Usage(
-        input=told_input or input_estimate,
+        input=told_input or count_input(),
         output=max(told_output, counted),
         cached=min(cached, told_input),
         estimated=not told_input or told_output < counted,
