@@ -64,7 +64,7 @@ class AlignTreeConfig(MethodSettings):
     preset: Literal["default", "paper"] = Field(
         "default", description="Where what is not set comes from; paper: the paper's equations and settings."
     )
-    limits: Limits = Field(Limits(iterations=16), description="Where each search ends at the latest; m is iterations.")
+    limits: Limits = Field(Limits(iterations=32), description="Where each search ends at the latest; m is iterations.")
     children: int | None = Field(
         None,
         ge=1,
