@@ -10,7 +10,8 @@ import pytest
 from flows import align, load_config
 from flows.replay import replayed
 from flows.show import draw
-from providers import StrongModelMisconfigured, StrongSettings, embedded, open_strong_model
+from providers import ContinuationRequest, StrongModelMisconfigured, StrongSettings, embedded, open_strong_model
+from providers.endpoints import Overrides
 from store import Record
 
 
@@ -54,6 +55,31 @@ async def test_the_server_is_ours_on_loopback_and_gone_when_closed() -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{address}/health")
+
+
+async def test_chat_on_the_real_server_goes_on_from_the_unfinished_answer() -> None:
+    """llama.cpp's chat repeats the answer so far, which the probe sees; what comes back is the new text alone."""
+    embedded_model = open_strong_model(StrongSettings())
+    assert isinstance(embedded_model, embedded.EmbeddedStrongModel)
+    chats = open_strong_model(
+        StrongSettings(
+            model="openai/gemma-3-270m", api_base=f"{embedded_model._server.listening_address}/v1", logprobs=5,
+            choices_per_request=2, endpoint=Overrides(mode="prefill", top_k=True),
+        )
+    )  # fmt: skip
+    try:
+        finding = await chats.probe()
+        assert (finding.repeats, finding.choices, finding.logprobs) == (True, 2, 5)
+        request = ContinuationRequest(
+            "Name the capital of France.", "The capital of France is", 2, 3, temperature=0.0, seed=1, logprobs=5
+        )
+        reply = await chats.send(request)
+        assert [c.text.split(".")[0] for c in reply.continuations] == [" Paris", " Paris"]
+        tokens = reply.continuations[0].tokens
+        assert tokens is not None and tokens[0].text == " Paris" and len(tokens[0].top) == 5
+    finally:
+        await chats.close()
+        await embedded_model.close()
 
 
 def test_a_model_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
