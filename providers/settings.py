@@ -59,7 +59,11 @@ class StrongSettings(BaseModel):
         None, ge=1, description="The same of tokens, input and output: each request's most, until its usage is known."
     )
     timeout: float = Field(120.0, gt=0, description="Seconds until one request is given up.")
-    retry_for: float = Field(120.0, ge=0, description="Seconds over which a failed request is tried again.")
+    retry_for: float = Field(
+        300.0,
+        ge=0,
+        description="Seconds over which a failed request is tried again; longer than timeout, or that ends it.",
+    )
     vocabulary: int = Field(
         200_000, ge=2, description="Tokens in the model's vocabulary, for the entropy bounds of a truncated top list."
     )
