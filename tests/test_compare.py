@@ -39,11 +39,11 @@ def test_every_method_gets_the_same_budget_of_generated_tokens() -> None:
     config = at_budgets(load_config("comparison"), [8, 16])
     assert [(called(m), m.limits.tokens) for m in config.methods] == [
         ("base @1", None),
-        ("best_of_n @8", 512), ("beam @8", 512), ("aligntree @8", 512), ("aligntree paper @8", 512),
-        ("best_of_n @16", 1024), ("beam @16", 1024), ("aligntree @16", 1024), ("aligntree paper @16", 1024),
+        ("best_of_n @8", 512), ("beam @8", 512), ("aligntree @8", 512),
+        ("best_of_n @16", 1024), ("beam @16", 1024), ("aligntree @16", 1024),
     ]  # fmt: skip
     told = [m.model_dump() for m in config.methods]
-    assert [m.get("n", m.get("width")) for m in told] == [None, None, 2, None, None, None, 4, None, None]
+    assert [m.get("n", m.get("width")) for m in told] == [None, None, 2, None, None, 4, None]
     assert all(m["limits"]["iterations"] is None for m in told)
 
 
