@@ -80,14 +80,17 @@ class Gate:
         return down_since + self._patience
 
     def _succeeded(self) -> None:
-        was_troubled = self._down_since is not None or self.width < self._most
+        was_down, was_narrow = self._down_since is not None, self.width < self._most
         self._failures, self._down_since = 0, None
         self.width = min(float(self._most), self.width + 1 / self.width)
-        if was_troubled and self.width == self._most:
+        if (was_down or was_narrow) and self.width == self._most:
             self.say("")
+        elif was_down:
+            self.say(f"endpoint answers again: {int(self.width)} requests at once")
 
     def _failed(self, failed: CallFailed, began: float) -> None:
-        if failed.blame is not Blame.WEATHER:
+        if failed.blame is not Blame.WEATHER:  # it answers
+            self._succeeded()
             return
         now = self._clock()
         if failed.retry_after:

@@ -38,7 +38,7 @@ _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
 
 
 class Together(ABC):
-    """Work of which several are done better at once than one by one."""
+    """Work of which several are done better at once than one by one; all of one family, which shares `write`."""
 
     @classmethod
     @abstractmethod
@@ -187,9 +187,9 @@ class Database:
 
 
 def _done(works: Sequence[Work[Any]], connection: Connection) -> list[Any]:
-    """What each brings, in order. Neighbours of one kind that can be done at once are."""
+    """What each brings, in order. Neighbours that can be done at once are."""
     results: list[Any] = []
-    for _, group in groupby(works, key=type):
+    for _, group in groupby(works, key=lambda work: isinstance(work, Together)):
         some = list(group)
         if isinstance(some[0], Together):
             some[0].write(connection, some)

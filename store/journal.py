@@ -19,7 +19,7 @@ from store.chain import link
 from store.database import Database, Together
 from store.errors import LeaseLost
 from store.lease import Lease
-from store.schema import asks, calls, nodes, now, replies, runs, scores, searches, tells
+from store.schema import CHAINED, asks, calls, nodes, now, replies, runs, scores, searches, tells
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,9 @@ class _Append(Together):
         changes = [change for work in works if (change := work.change(at)) is not None]
         if changes:
             count(connection, changes)
-        for table, rows in into.items():
-            connection.execute(_INTO[table], rows)
+        for table in CHAINED:  # what is referred to comes first
+            if table in into:
+                connection.execute(_INTO[table], into[table])
 
     after: tuple[int, str] = field(init=False)
 
@@ -283,7 +284,7 @@ def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[s
 
 # Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
 _NOW = select(now())
-_INTO = {table: insert(table) for table in (asks, calls, replies, nodes, scores, tells)}
+_INTO = {table: insert(table) for table in CHAINED}
 _END = select(searches.c.links, searches.c.head).where(searches.c.id == bindparam("mine"))
 _MOVE_END = (
     update(searches)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from threading import Event
 from typing import Any
 
 import pytest
@@ -100,6 +101,44 @@ async def test_a_search_is_read_back_as_it_was_written(record: Record) -> None:
     assert history.tells == (tell,)
     totals = record.totals(run_id)
     assert (totals.calls, totals.nodes, totals.input_tokens, totals.output_tokens, totals.price) == (1, 1, 7, 4, 11)
+
+
+async def test_what_waits_is_written_in_one_transaction_whatever_it_is(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one search with two asks in flight, and of another: a reply, a tell, and intents of asks old and new."""
+    (run_id, one), (_, other) = await begun(record, "Once"), await begun(record, "Twice")
+    await one.intend(ASK, KEY, {}, Cost(100, 50))
+    await other.intend(ASK, KEY, {}, Cost(100, 50))
+    database, taken, free, commits = one._database, Event(), Event(), list[int]()
+    commit = Database._commit_all
+
+    def counted(self: Database, jobs: Sequence[Any]) -> None:
+        commits.append(len(jobs))
+        commit(self, jobs)
+
+    def hold(_: object) -> None:
+        taken.set()
+        free.wait(10)
+
+    held = database.submit(hold)
+    await asyncio.to_thread(taken.wait, 10)
+    monkeypatch.setattr(Database, "_commit_all", counted)
+    works = [
+        one.settle(KEY, REPLY),
+        one.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, 50)),
+        other.tell(TellRow(0, 0, "failed", {"reason": "x"})),
+        one.intend(AskRow(1, "sample", "c" * 64, 0, {}), CallKey(1, 0, 0), {}, Cost(100, 50)),
+        one.tell(TellRow(0, 0, "failed", {"reason": "x"})),
+        other.settle(KEY, REPLY),
+    ]
+    waiting = [asyncio.create_task(work) for work in works]
+    await asyncio.sleep(0.01)
+    free.set()
+    await asyncio.gather(*waiting, asyncio.wrap_future(held))
+    assert commits == [6]
+    assert list(record.history(one.lease.search_id).asks) == [0, 1]
+    assert record.audit(run_id).faults == ()
 
 
 async def test_each_row_is_chained_to_the_one_before(record: Record, database: Database) -> None:
