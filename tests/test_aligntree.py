@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from flows.methods import AlignTreeConfig, Estimate, Limits, Sample, build
-from flows.methods.aligntree import Widening
+from flows.methods.aligntree_config import Widening
 from flows.methods.rules import BACKUPS, RULES
 from tests.hand import PROMPT, ROOT, child, grown, plain, texts
 

@@ -32,7 +32,7 @@ from flows.methods import (
     build,
     child_id,
 )
-from flows.methods.aligntree import Widening
+from flows.methods.aligntree_config import Widening
 from flows.methods.rules import BACKUPS, RULES
 from flows.methods.tree_search import Growth
 

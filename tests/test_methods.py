@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig, Failed, Limits, Sample, build
+from flows.methods.tree import child_id
 from tests.hand import PROMPT, ROOT, child, grown, plain, texts
 
 
@@ -180,10 +181,23 @@ def test_a_limit_below_one_iteration_still_yields_a_whole_answer() -> None:
     for limits in (Limits(tokens=8), Limits(calls=1), Limits(nodes=1)):
         for config in (BaseConfig(limits=limits), BeamConfig(chunk_tokens=2, limits=limits), plain(1, limits=limits)):
             method = build(config, PROMPT, 8, choices=4)
-            assert method.ask() == [Sample(0, ROOT, 1, 8)]
-            method.tell(0, grown(child(ROOT, "all", 0.0, tokens=8)))
-            assert method.ask() == []
+            tokens = 0
+            while asks := method.ask():
+                for ask in asks:
+                    tokens += ask.n * ask.max_tokens
+                    method.tell(ask.number, grown(child(ask.node, "on", 0.0, tokens=ask.max_tokens)))
+            assert tokens == 8
             assert method.result().complete
+
+
+def test_what_finishing_the_deepest_leaf_costs_is_kept_back_and_no_more() -> None:
+    method = build(plain(9, children=2, chunk_tokens=4, limits=Limits(tokens=20)), PROMPT, 8)
+    assert method.ask() == [Sample(0, ROOT, 2, 4)]
+    method.tell(0, grown(child(ROOT, "deep", 0.0), child(ROOT, "short", 1.0, tokens=1)))
+    # 7 tokens would finish the better leaf and 4 the deeper one; of 15 that are left, 11 can be spent.
+    assert method.ask() == [Sample(1, child_id(ROOT, "short", "length"), 2, 4)]
+    method.tell(1, Failed("refused", tokens=8))
+    assert method.ask() == [Sample(2, child_id(ROOT, "deep", "length"), 1, 4)]
 
 
 def test_patience_ends_a_search_that_finds_nothing_better() -> None:

@@ -55,15 +55,15 @@ def test_an_older_record_is_refused_until_it_is_upgraded_and_then_reads_the_same
     opened = Record.open(old)
     run = opened.run()
     assert run.statuses == {"done": 4}
-    version = {search.method_version for search in opened.searches(run.id) if search.method == "aligntree"}
-    searched = {2: (", so not kind bad, so good good", " cold"), 3: (" cold, so, so", " good not")}[version.pop()]
+    (version,) = {search.method_version for search in opened.searches(run.id) if search.method == "aligntree"}
+    searched = {2: (", so not kind bad, so good good", " cold"), 3: (" cold, so, so", " good not")}[version]
     assert [search.answer["text"] for search in opened.searches(run.id) if search.answer] == [
         " not is bad sea not is, so and not the good sea", searched[0], " the not", searched[1],
     ]  # fmt: skip
     audited = audit(opened, run.id)
     assert audited.faults == ()
-    earlier = [told for told in audited.not_replayed if "begun with aligntree version 2" in told]
-    assert len(audited.not_replayed) == len(earlier) == (2 if searched[1] == " cold" else 0)
+    assert len(audited.not_replayed) == 2
+    assert all(f"begun with aligntree version {version}. " in told for told in audited.not_replayed)
     opened.close()
 
 

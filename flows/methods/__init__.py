@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flows.methods.aligntree import AlignTree, AlignTreeConfig
+from flows.methods.aligntree import AlignTree
+from flows.methods.aligntree_config import AlignTreeConfig
 from flows.methods.base import Child, Estimate, Failed, Grown, Method, Outcome, Result, Sample
 from flows.methods.beam import Beam, BeamConfig
 from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig, answers

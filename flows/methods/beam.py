@@ -70,7 +70,7 @@ class Beam(TreeSearch):
         at_the_front = [*self._kept, *self._children]
         return [n for n in at_the_front if not n.children and not n.barren and not n.complete]
 
-    def _shallowest(self) -> int:
+    def _least_depth(self, growth: Growth) -> int:
         return min((node.depth for node in self._kept), default=0)
 
     def _select(self) -> None:

@@ -63,8 +63,8 @@ class TreeSearch(ABC):
         """Where an answer can be finished."""
         return [n for n in self.tree.nodes.values() if not n.children and not n.barren and not n.complete]
 
-    def _shallowest(self) -> int:
-        """Depth, in tokens, of the shallowest leaf there may be: finishing takes no more tokens than from there."""
+    def _least_depth(self, growth: Growth) -> int:
+        """Tokens down to some leaf at least, whatever comes of this growth and of those under way."""
         return 0
 
     def ask(self) -> list[Sample]:
@@ -101,17 +101,19 @@ class TreeSearch(ABC):
         tree = self.tree
         if tree.complete or (growth.unit == "tokens" and growth.node.depth + growth.max_tokens >= tree.max_tokens):
             return NOTHING
-        return Cost(tree.max_tokens - self._shallowest(), 1, 1)
+        return Cost(tree.max_tokens - self._least_depth(growth), 1, 1)
 
     def _finish(self) -> Sample | None:
-        """When no answer is whole, finish the best leaf with one more call: once, where it may still be paid for."""
-        leaves = self._leaves() if self._may_finish and not self.tree.complete else ()
+        """When no answer is whole, finish the best leaf that can still be paid for with one more call: once."""
+        if not self._may_finish or self.tree.complete:
+            return None
+        most = self.tree.max_tokens
+        leaves = [leaf for leaf in self._leaves() if self._meter.affords(1, most - leaf.depth)]
         if not leaves:
             return None
         self._may_finish = False
         best = min(leaves, key=rank)
-        growth = Growth(best, 1, self.tree.max_tokens - best.depth, 0, extra=True)
-        return self._send(growth) if self._meter.affords(growth.n, growth.max_tokens) else None
+        return self._send(Growth(best, 1, most - best.depth, 0, extra=True))
 
     def _send(self, growth: Growth) -> Sample:
         node = growth.node

@@ -29,9 +29,9 @@ from flows.methods import (
     build,
     child_id,
 )
-from flows.methods.aligntree import Widening
+from flows.methods.aligntree_config import Widening
 
-LONGEST, SEARCHES = 64, 60
+LONGEST, SEARCHES = 64, 600
 ENTROPY = Estimate(3.0, "top-20 midpoint")
 
 
