@@ -16,10 +16,11 @@ from flows.calls import Line
 from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
 from flows.pace import Pace
-from flows.plan import choices, config_of, method_config, new_searches
+from flows.plan import check_methods, choices, config_of, method_config, new_searches
 from flows.probing import finding_of, warnings_of
 from flows.replay import start
 from flows.search import Driver, Models
+from flows.self_test import self_test
 from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed, ProviderError, StrongModel, open_strong_model
 from providers.gate import Gate
@@ -168,6 +169,8 @@ async def open_bench_of(
 async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
     """Both models, open, with what a `look` at them found."""
     scorer = await asyncio.to_thread(open_scorer, config.weak)
+    if config.known_texts:
+        await asyncio.to_thread(self_test, scorer, config.known_texts)
     strong = await asyncio.to_thread(open_strong_model, config.strong)
     batches = BatchScorer(scorer)
     try:
@@ -177,6 +180,7 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
                 where=config.budget.in_usd,
                 mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
             )
+        check_methods(config, strong.mode)
         finding = await look(strong, scorer)
         strong.adopt(finding["strong"])
         gate, pace = Gate(config.strong.concurrency, config.strong.retry_for), Pace(record, config.strong)

@@ -154,7 +154,8 @@ class Calls:
         tree, limit = self._method.tree, self._method.limits.calls
         if limit is None:
             return math.inf
-        whole = ask.unit == "tokens" and tree.nodes[ask.node].depth + ask.max_tokens >= tree.max_tokens
+        reaches = tree.nodes[ask.node].depth + ask.max_tokens >= tree.max_tokens
+        whole = reaches and (ask.unit == "tokens" or ask.cut > 0)
         return limit if tree.complete or whole else limit - 1
 
     def _request(self, ask: Sample, part: int, n: int) -> ContinuationRequest:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from flows.errors import BadConfig
 from flows.gold import Gold
 from flows.methods import AlignTreeConfig, MethodConfig, called
+from flows.self_test import OF_ADAPTERS, KnownTexts
 from providers import StrongSettings
 from scoring import WeakSettings
 
@@ -91,9 +92,19 @@ class RunConfig(_Settings):
     )
     searches_at_once: int = Field(4, ge=1, description="Searches under way at the same time.")
     budget: Budget = Field(default_factory=Budget, description="Limits of the run.")
+    self_test: KnownTexts | None = Field(
+        None,
+        description="Texts that the scorer has to tell apart before a run begins; none: those of the built-in adapter, "
+        "if it is one.",
+    )
     gold: Gold | None = Field(
         None, description="Judge of the final answers, which no search ever sees; vader: sentiment, -1 to 1."
     )
+
+    @property
+    def known_texts(self) -> KnownTexts | None:
+        """What the scorer is tested on at the start; none: nothing is known of what it is to value."""
+        return self.self_test or OF_ADAPTERS.get(self.weak.adapter or "")
 
     @model_validator(mode="after")
     def _each_once(self) -> RunConfig:

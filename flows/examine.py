@@ -35,7 +35,8 @@ class Examination:
         yield "mode", found["mode"]
         for case, seen in found["cases"].items():
             yield f"continued: {case}", seen
-        yield "the answer so far", "comes again, and is cut off" if found["repeats"] else "does not come again"
+        if found["cases"]:
+            yield "the answer so far", "comes again, and is cut off" if found["repeats"] else "does not come again"
         yield "choices in one request", str(found["choices"])
         yield "likeliest tokens told", str(found["logprobs"] or "none: priors are counts, entropy the weak model's")
         yield "seed", {True: "heeded", False: "not heeded", None: "none is taken"}[found["seed"]]

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.config import RunConfig, parse_config
-from flows.errors import BadPrompts, CannotResume, OtherVersion
+from flows.errors import BadConfig, BadPrompts, CannotResume, OtherVersion
 from flows.methods import Method, MethodConfig, build, called, version
-from providers import StrongSettings
+from providers import Mode, StrongSettings
 from store import NewSearch, RunRow, SearchRow, fingerprint
 
 
@@ -22,6 +22,18 @@ def check_prompts(prompts: Sequence[str]) -> None:
             raise BadPrompts("is empty", where=f"prompt {number}", mend="Give some text to continue")
         if re.search("[\ud800-\udfff]", prompt):
             raise BadPrompts("holds half a character (lone surrogate)", where=f"prompt {number}", mend="Mend its text")
+
+
+def check_methods(config: RunConfig, mode: Mode) -> None:
+    """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`."""
+    for number, method in enumerate(config.methods):
+        if mode == "whole" and method.name == "beam":
+            raise BadConfig(
+                f"beam continues chunks, and {config.strong.model} gives whole answers only (mode whole)",
+                where=f"methods.{number}",
+                mend="Take best_of_n, or aligntree, which samples a tree of rollouts then; or name a mode in "
+                "strong.endpoint.mode that continues (docs/models.md)",
+            )
 
 
 def new_searches(config: RunConfig, prompts: Sequence[str]) -> list[NewSearch]:
@@ -66,7 +78,8 @@ def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
         "strong": _strong_shape(config.strong),
         "weak": config.weak.model_dump(
             mode="json", include={"reference", "adapter", "template", "eos", "beta", "per_token"}
-        ),
+        )
+        | config.weak.model_dump(include={"tuned"}, exclude_none=True),
     }
 
 
@@ -90,8 +103,8 @@ def choices(config: RunConfig, finding: Mapping[str, Any]) -> int:
 def fresh_method(config: RunConfig, finding: Mapping[str, Any], row: SearchRow) -> Method:
     """The method of a search on record, which knows nothing yet. Raises CannotResume."""
     sampling = config.sampling
-    found = method_config(config, row)
-    return build(found, row.prompt, sampling.max_tokens, sampling.stop, choices(config, finding))
+    found, whole_only = method_config(config, row), finding["strong"].get("mode") == "whole"
+    return build(found, row.prompt, sampling.max_tokens, sampling.stop, choices(config, finding), whole_only=whole_only)
 
 
 def method_config(config: RunConfig, row: SearchRow) -> MethodConfig:

@@ -65,6 +65,10 @@ def warnings_of(config: RunConfig, strong: StrongModel, today: date) -> list[str
         told.append(f"{strong.name} will be retired on {strong.retires}")
     if config.strong.allow_approximate and strong.mode == "emulated":
         told.append(f"{strong.name} cannot continue an unfinished answer: its continuations are emulated, approximate")
+    if strong.mode == "whole" and any(method.name == "aligntree" for method in config.methods):
+        told.append(
+            f"{strong.name} gives whole answers only: aligntree samples a tree of rollouts, and selects nothing"
+        )
     return told
 
 

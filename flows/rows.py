@@ -23,9 +23,8 @@ class Told:
 
 
 def ask_row(ask: Sample) -> AskRow:
-    return AskRow(
-        ask.number, "sample", ask.node, ask.attempt, {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit}
-    )  # fmt: skip
+    wanted = {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit} | ({"cut": ask.cut} if ask.cut else {})
+    return AskRow(ask.number, "sample", ask.node, ask.attempt, wanted)
 
 
 def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Set[str], seconds: float) -> Told:
@@ -34,7 +33,9 @@ def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Set[s
     if isinstance(outcome, Failed):
         return Told(TellRow(position, ask.number, "failed", {"reason": outcome.reason, **took}))
     new = tuple(
-        NodeRow(c.id, ask.node, ask.number, c.text, c.finish, c.tokens) for c in outcome.children if c.id not in known
+        NodeRow(c.id, c.parent or ask.node, ask.number, c.text, c.finish, c.tokens)
+        for c in outcome.children
+        if c.id not in known
     )
     scores = [_estimate_row(ask, ask.node, "entropy", outcome.entropy)]
     for child in outcome.children:
@@ -68,12 +69,13 @@ def outcome_of(tell: TellRow, history: History) -> Outcome:
                 return row
         raise RecordMismatch(f"no {name} of node {node[:12]} as of ask {tell.ask}", mend="The record was changed")
 
-    children = []
+    children, grown = [], history.asks[tell.ask].node_id
     for node, count in tell.outcome["children"]:
         row, value = history.nodes[node], score(node, tell.outcome["scorer"])
         prior = _estimate(score(node, "prior"))
-        children.append(Child(row.id, row.text, row.finish, row.tokens, count, prior, value.value, value.parts))
-    entropy = _estimate(score(history.asks[tell.ask].node_id, "entropy"))
+        parent = None if row.parent_id == grown else row.parent_id
+        children.append(Child(row.id, row.text, row.finish, row.tokens, count, prior, value.value, value.parts, parent))
+    entropy = _estimate(score(grown, "entropy"))
     return Grown(tuple(children), entropy, tell.outcome["tokens"], tell.outcome["calls"])
 
 

@@ -19,7 +19,7 @@ from flows.methods.ladder import weak_prior
 from flows.replay import Start, replay
 from flows.rows import seconds_at_work, stopped, told
 from flows.tally import Tally
-from providers import Blame, CallFailed
+from providers import Blame, CallFailed, Continuation
 from scoring import BatchScorer, Candidate, Score, ScoringError
 from store import History, Journal, OutOfBudget, SearchRow
 
@@ -125,7 +125,7 @@ class Driver:
         vocabulary = self._config.strong.vocabulary
         found = chunks(ask, continuations, vocabulary, answer, sampling.stop, sampling.temperature)
         if not found.chunks:
-            return Failed("the strong model brought no text", tokens, self._calls.made(ask))
+            return Failed(_nothing(continuations), tokens, self._calls.made(ask))
         children, entropy = await self._score(ask, answer, found.chunks, found.entropy)
         return Grown(children, entropy, tokens, self._calls.made(ask))
 
@@ -134,8 +134,10 @@ class Driver:
     ) -> tuple[tuple[Child, ...], Estimate]:
         """Values, and what the weak reference model knows where the strong model withholds its probabilities."""
         prompt, stop = self._row.prompt, self._config.sampling.stop
-        texts = [cut_at_stop(answer + chunk.text, stop) for chunk in found]
-        candidates = [Candidate(prompt, t, c.finish == "stop") for t, c in zip(texts, found, strict=True)]
+        texts: dict[str | None, str] = {None: answer}
+        for chunk in found:
+            texts[chunk.id] = cut_at_stop(texts[chunk.parent] + chunk.text, stop)
+        candidates = [Candidate(prompt, texts[chunk.id], chunk.finish == "stop") for chunk in found]
         parent = self._method.tree.nodes[ask.node].parts
         if entropy.rung == "none" and not answer:
             candidates.append(Candidate(prompt, "", False))
@@ -146,8 +148,21 @@ class Driver:
             parent = scores[-1].parts
         if entropy.rung == "none" and "entropy" in parent:
             entropy = Estimate(parent["entropy"], "weak")
+        parts: dict[str | None, Mapping[str, float]] = {None: parent}
+        parts |= {chunk.id: score.parts for chunk, score in zip(found, scores, strict=False)}
         approximate = self._models.line.approximate
-        return tuple(_child(chunk, s, parent, approximate) for chunk, s in zip(found, scores, strict=False)), entropy
+        return tuple(
+            _child(chunk, score, parts[chunk.parent], approximate) for chunk, score in zip(found, scores, strict=False)
+        ), entropy
+
+
+def _nothing(continuations: Sequence[Continuation]) -> str:
+    """Why no chunk came of them."""
+    filtered = sum(continuation.finish == "filter" for continuation in continuations)
+    rest = "" if filtered == len(continuations) else ", and the rest brought no text"
+    if filtered:
+        return f"a content filter took {filtered} of {len(continuations)} choices{rest}"
+    return "the strong model brought no text"
 
 
 def _child(chunk: Chunk, score: Score, parent: Mapping[str, float], approximate: bool) -> Child:
@@ -155,5 +170,5 @@ def _child(chunk: Chunk, score: Score, parent: Mapping[str, float], approximate:
     prior = weak_prior(chunk.prior, parent, score.parts) if rung == "uniform" else chunk.prior
     prior = replace(prior, approximate=approximate)
     return Child(
-        chunk.id, chunk.text, chunk.finish, chunk.tokens, chunk.count, prior, score.value, score.parts
+        chunk.id, chunk.text, chunk.finish, chunk.tokens, chunk.count, prior, score.value, score.parts, chunk.parent
     )  # fmt: skip

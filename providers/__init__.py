@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from providers.base import Continuation, ContinuationRequest, Finding, Finish, Reply, StrongModel, Token, Usage
+from providers.endpoints import Mode
 from providers.errors import (
     STOPS_THE_RUN,
     Blame,
@@ -21,6 +22,7 @@ __all__ = [
     "ContinuationRequest",
     "Finding",
     "Finish",
+    "Mode",
     "ProviderError",
     "Reply",
     "StrongModel",

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from providers.errors import StrongModelMisconfigured
 
-Mode = Literal["completion", "prefix", "partial", "prefill", "continue_final_message", "emulated"]
-"""How an unfinished answer is put to an endpoint; `providers.modes` has each."""
+Mode = Literal["completion", "prefix", "partial", "prefill", "continue_final_message", "emulated", "whole"]
+"""How an unfinished answer is put to an endpoint; `providers.modes` has each. `whole`: it is not, none is sent."""
 
 Wire = Literal["completions", "chat", "messages"]
 """The shape of request and reply: OpenAI's two, Anthropic's one."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 
 import httpx
+import openai
 
 from providers.errors import Blame, CallFailed
 from providers.wire import Malformed
@@ -19,6 +20,8 @@ def failure(
     error: Exception, response: httpx.Response | None, redacted: Callable[[bytes], bytes], *, where: str, key: str
 ) -> CallFailed:
     """Of a request to `where` with the key that the setting or variable `key` names; bodies come out `redacted`."""
+    if response is None and isinstance(error, openai.BadRequestError):
+        return _not_sent(error, redacted, where)
     if response is None:
         refused = any(isinstance(e, httpx.ConnectError | httpx.ConnectTimeout) for e in _chain(error))
         what = "connection refused" if refused else f"no reply ({type(error).__name__})"
@@ -42,6 +45,13 @@ def failure(
         retry_after=_retry_after(response),
         mend=mend,
     )
+
+
+def _not_sent(error: openai.BadRequestError, redacted: Callable[[bytes], bytes], where: str) -> CallFailed:
+    """LiteLLM's own table of a model says that it does not take a parameter."""
+    told = redacted(str(error).partition(". To drop")[0].encode()).decode()
+    mend = "Set strong.endpoint.logprobs=0 if it is these, else choose another model"
+    return CallFailed(f"not sent: {told}", where=where, blame=Blame.SETTINGS, billed=False, mend=mend)
 
 
 def _retry_after(response: httpx.Response) -> float | None:

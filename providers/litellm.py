@@ -151,7 +151,7 @@ class LiteLLMStrongModel:
             # The body itself: LiteLLM's copy of it turns finish reasons that it does not know into "stop".
             body: Any = seen[-1].json() if seen else None
             found = tuple(self._read(choice, request) for choice in choices(body, self._endpoint.wire)[: request.n])
-            spent = usage(body.get("usage"), found, request, lambda: self._count(request))
+            spent = usage(body.get("usage"), found, request, lambda: "".join(self._texts(request)), _count)
         return Reply(
             continuations=found,
             usage=spent,
@@ -185,10 +185,6 @@ class LiteLLMStrongModel:
                 messages=messages(request, endpoint.mode), **common,
             )  # fmt: skip
 
-    def _count(self, request: ContinuationRequest) -> int:
-        """Tokens of input, by a tokenizer that need not be the model's."""
-        return int(litellm.token_counter(text="".join(self._texts(request))))
-
     def _read(self, choice: Choice, request: ContinuationRequest) -> Continuation:
         mode = self._endpoint.mode
         return continuation(choice, request, not_new(choice.text, request, mode, repeats=self._repeats))
@@ -207,6 +203,11 @@ class LiteLLMStrongModel:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _count(text: str) -> int:
+    """Tokens of a text, by a tokenizer that need not be the model's."""
+    return int(litellm.token_counter(text=text))
 
 
 def _price(settings: StrongSettings, entry: Mapping[str, Any]) -> Price | None:
@@ -236,7 +237,8 @@ def _check(settings: StrongSettings, endpoint: Endpoint) -> None:
         raise StrongModelMisconfigured(
             f"{settings.model} cannot continue an unfinished answer: it can only be asked to go on, another draw",
             where="strong.endpoint.mode",
-            mend="Name a mode that it offers (docs/models.md), or allow the approximation with --allow-approximate",
+            mend="Name a mode that it offers (docs/models.md); or set strong.endpoint.mode=whole for best_of_n, or "
+            "aligntree as a tree of rollouts; or allow the approximation with --allow-approximate",
         )
     if endpoint.wire != "completions" and settings.template:
         raise StrongModelMisconfigured(

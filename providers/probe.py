@@ -64,12 +64,16 @@ def _folded(text: str) -> str:
 
 
 async def probe(send: Send, settings: StrongSettings, endpoint: Endpoint) -> Finding:
-    """Ask, look, judge. Raises StrongModelMisconfigured where answers are begun anew, and what a failed call tells."""
-    replies = await _all(send, [_unfinished(case, settings) for case in CASES])
-    texts = {case: reply.continuations[0].text for case, reply in zip(CASES, replies, strict=True)}
+    """Ask, look, judge. Raises StrongModelMisconfigured where answers are begun anew, and what a failed call tells.
+
+    Of an endpoint for whole answers only the choices, top lists and seed are looked at.
+    """
+    cases = () if endpoint.mode == "whole" else CASES
+    replies = await _all(send, [_unfinished(case, settings) for case in cases])
+    texts = {case: reply.continuations[0].text for case, reply in zip(cases, replies, strict=True)}
     found = {case.name: seen(case, text, sent_answer(case.answer, endpoint.mode)) for case, text in texts.items()}
     repeats = all(what in ("repeats", "no text") for what in found.values()) and "repeats" in found.values()
-    if not repeats:
+    if cases and not repeats:
         _judge(found, texts, settings, endpoint)
     several = await _several(send, settings, endpoint)
     first, replies = several[0].continuations, replies + several
@@ -82,7 +86,7 @@ async def probe(send: Send, settings: StrongSettings, endpoint: Endpoint) -> Fin
         repeats=repeats,
         seed=_same(several) if endpoint.seed else None,
         cases=found,
-        usage=Usage(sum(reply.usage.input for reply in replies), sum(reply.usage.output for reply in replies)),
+        usage=_sum([reply.usage for reply in replies]),
         latency=round(median(reply.latency for reply in replies), 3),
     )
 
@@ -103,10 +107,11 @@ def _unfinished(case: Case, settings: StrongSettings) -> ContinuationRequest:
 async def _several(send: Send, settings: StrongSettings, endpoint: Endpoint) -> list[Reply]:
     """The same twice: as many choices as later requests ask for; one where a server refuses so many (llama.cpp)."""
     most = min(settings.choices_per_request, endpoint.n or settings.choices_per_request)
+    answer = "" if endpoint.mode == "whole" else FIRST.answer
 
     def request(n: int) -> ContinuationRequest:
         return ContinuationRequest(
-            FIRST.prompt, FIRST.answer, n, _TOKENS, seed=1, logprobs=settings.logprobs, system=settings.system
+            FIRST.prompt, answer, n, _TOKENS, seed=1, logprobs=settings.logprobs, system=settings.system
         )
 
     try:
@@ -115,6 +120,15 @@ async def _several(send: Send, settings: StrongSettings, endpoint: Endpoint) -> 
         if most == 1:
             raise
         return await _all(send, [request(1)] * 2)
+
+
+def _sum(usages: Sequence[Usage]) -> Usage:
+    return Usage(
+        input=sum(usage.input for usage in usages),
+        output=sum(usage.output for usage in usages),
+        cached=sum(usage.cached for usage in usages),
+        estimated=any(usage.estimated for usage in usages),
+    )
 
 
 def _same(replies: Sequence[Reply]) -> bool:
@@ -142,14 +156,14 @@ def _judge(found: Mapping[str, str], texts: Mapping[Case, str], settings: Strong
         f"does not continue an unfinished answer in mode {endpoint.mode}: after {case.answer!r} it wrote "
         f"{texts[case]!r}",
         where=f"strong model {settings.model}",
-        mend="Set strong.endpoint.mode to one that it offers (docs/models.md); or strong.endpoint.mode=emulated with "
-        "--allow-approximate, whose draws are not the model's own continuations",
+        mend="Set strong.endpoint.mode to one that it offers (docs/models.md); strong.endpoint.mode=whole for whole "
+        "answers only; or emulated with --allow-approximate, whose draws are not the model's own continuations",
     )
 
 
 def _at_start(failed: CallFailed) -> CallFailed | StrongModelUnreachable | StrongModelMisconfigured:
     """A failed probe is the user's to mend unless it is the weather's."""
-    if failed.status is None:
+    if failed.status is None and failed.blame is not Blame.SETTINGS:
         return StrongModelUnreachable(
             failed.what, where=failed.where, mend="Start the server, or correct strong.api_base"
         )

@@ -58,8 +58,10 @@ def choices(body: Any, wire: Wire) -> list[Choice]:
 
 
 def _choice(told: Mapping[str, Any], wire: Wire) -> Choice:
-    finish = told.get("finish_reason")
-    text = told.get("text") if wire == "completions" else (told.get("message") or {}).get("content")
+    message = told.get("message") or {}
+    # OpenAI's chat says "stop" of a refusal, which is no end of an answer.
+    finish = "refusal" if message.get("refusal") else told.get("finish_reason")
+    text = told.get("text") if wire == "completions" else message.get("content")
     if text is None and wire == "chat":
         text = ""  # a filter, or thoughts that took all the tokens
     if not isinstance(text, str):
@@ -162,19 +164,21 @@ def usage(
     reported: Mapping[str, Any] | None,
     found: Sequence[Continuation],
     request: ContinuationRequest,
-    count_input: Callable[[], int],
+    sent: Callable[[], str],
+    count: Callable[[str], int],
 ) -> Usage:
-    """Tokens by class. Where the server's figure is missing or below what we can count, ours stands, as an estimate.
+    """Tokens by class. Where the server's figure is missing or below what must have been, ours stands, as an estimate.
 
-    llama.cpp counts one choice of n; some servers send zeros or nothing.
+    llama.cpp counts one choice of n; some servers send zeros or nothing. `count`: tokens of a text, by a tokenizer that
+    need not be the model's; a figure of the server's that can be right is not held against it.
     """
     told_input, told_output, cached = _told(reported or {})
-    counted = sum(_counted(c, request) for c in found)
+    is_off = told_output < max(sum(_least(c, request) for c in found), 1)
     return Usage(
-        input=told_input or count_input(),
-        output=max(told_output, counted),
+        input=told_input or count(sent()),
+        output=max(told_output, sum(_counted(c, request, count) for c in found)) if is_off else told_output,
         cached=min(cached, told_input),
-        estimated=not told_input or told_output < counted,
+        estimated=not told_input or is_off,
     )
 
 
@@ -188,8 +192,16 @@ def _told(usage: Mapping[str, Any]) -> tuple[int, int, int]:
     return usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, details.get("cached_tokens") or 0
 
 
-def _counted(continuation: Continuation, request: ContinuationRequest) -> int:
-    """Tokens of a choice: as told, else the limit that cut it, else one at least."""
+def _least(continuation: Continuation, request: ContinuationRequest) -> int:
+    """Tokens of a choice at least: as told, else the limit that cut it, else one."""
     if continuation.tokens is not None:
         return len(continuation.tokens)
     return request.max_tokens if continuation.finish == "length" else 1
+
+
+def _counted(continuation: Continuation, request: ContinuationRequest, count: Callable[[str], int]) -> int:
+    """Tokens of a choice: where neither they nor the limit tell, as a tokenizer counts them."""
+    least = _least(continuation, request)
+    if continuation.tokens is not None:
+        return least
+    return max(least, min(count(continuation.text), request.max_tokens))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
 from providers.probe import CASES
@@ -49,9 +50,11 @@ class FormulaAPI:
         self.shape: Callable[[list[dict[str, Any]]], dict[str, Any]] = completions_shape
         self.most_choices: int | None = None  # gives no more, whatever n says
         self.usage = True
+        self.seeds = True  # else each request is drawn anew
         self.connections = 0
         self.repeats = False  # chat replies begin with the last message, as llama.cpp's do
         self.delay: Callable[[], float] = lambda: 0.0  # seconds before an answer
+        self._draws = count()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -70,10 +73,9 @@ class FormulaAPI:
         chats = path.endswith("/chat/completions")
         text = _continued(request["messages"]) if chats else request["prompt"]
         n = min(request.get("n") or 1, self.most_choices or 1_000_000)
-        choices: list[dict[str, Any]] = []
-        produced = 0
+        seed, choices, produced = self._seed(request), list[dict[str, Any]](), 0
         for j in range(n):
-            tokens, finish = continuation(text, request.get("seed") or 0, j, request["max_tokens"])
+            tokens, finish = continuation(text, seed, j, request["max_tokens"])
             produced += len(tokens)
             words = "".join(t["token"] for t in tokens)
             choice: dict[str, Any] = {"index": j, "finish_reason": finish, "logprobs": None}
@@ -92,8 +94,11 @@ class FormulaAPI:
             answer["usage"] = {"prompt_tokens": 7, "completion_tokens": produced, "total_tokens": 7 + produced}
         return answer
 
+    def _seed(self, request: dict[str, Any]) -> int:
+        return (request.get("seed") or 0) if self.seeds else next(self._draws)
+
     def _message(self, request: dict[str, Any]) -> dict[str, Any]:
-        tokens, finish = continuation(_continued(request["messages"]), 0, 0, request["max_tokens"])
+        tokens, finish = continuation(_continued(request["messages"]), self._seed(request), 0, request["max_tokens"])
         return {
             "id": "m", "type": "message", "role": "assistant", "model": MODEL,
             "content": [{"type": "text", "text": "".join(t["token"] for t in tokens)}],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 
 from scoring import Candidate, Score, WeakSettings
@@ -15,6 +16,18 @@ class FormulaScorer:
 
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:
         return [Score(value(c.answer, c.complete), {"words": float(len(c.answer.split()))}) for c in candidates]
+
+
+class TellingScorer(FormulaScorer):
+    """A pair whose reference gives each word 1/2, and has 3 bits after an answer of no words, 4 after others."""
+
+    def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+        scores = []
+        for candidate, score in zip(candidates, super().score(candidates), strict=True):
+            words = len(candidate.answer.split())
+            parts = {"reference": words * math.log(0.5), "tokens": float(words), "entropy": 4.0 if words else 3.0}
+            scores.append(Score(score.value, parts))
+        return scores
 
 
 def value(answer: str, complete: bool) -> float:

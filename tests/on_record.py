@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import Any
 
-from store import Record
+from flows.audit import audit
+from store import History, Record
 from tests.formula_api import FormulaAPI
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A search on record: its answer and history, and what the probe found of the strong model."""
+
+    answer: Mapping[str, Any]
+    history: History
+    finding: Mapping[str, Any]
+
+    @property
+    def tells(self) -> Mapping[str, list[Mapping[str, Any]]]:
+        """Outcomes by kind."""
+        return {
+            kind: [tell.outcome for tell in self.history.tells if tell.kind == kind] for kind in ("grown", "failed")
+        }
+
+    @property
+    def finishes(self) -> list[list[str]]:
+        """Why choices ended, reply by reply."""
+        replies = self.history.replies.values()
+        return [[choice["finish"] for choice in reply.continuations or ()] for reply in replies]
+
+    def rungs(self, name: str) -> set[str]:
+        """That the estimates of a name came from."""
+        return {row.parts["rung"] for rows in self.history.scores.values() for row in rows if row.name == name}
+
+
+def last_search(record: str) -> Seen:
+    """That of the newest run, which has one and a clean audit."""
+    with closing(Record.open(record)) as opened:
+        run = opened.run()
+        (search,) = opened.searches(run.id)
+        assert audit(opened, run.id).faults == ()
+        return Seen(search.answer or {}, opened.history(search.id), run.finding["strong"])
 
 
 def trees(record: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from flows.replay import replay
 from scoring import Candidate, Score
 from store import Record
 from tests.formula_api import PROBED, Fault, FormulaAPI
-from tests.formula_scorer import FormulaScorer
+from tests.formula_scorer import FormulaScorer, TellingScorer
 from tests.on_record import trees
 
 ALIGNTREE = {"name": "aligntree", "limits": {"iterations": 8}, "children": 2, "chunk_tokens": 3}
@@ -143,29 +143,18 @@ async def test_a_value_that_is_no_number_ends_the_run_with_an_error(
 ) -> None:
     class Diverged(FormulaScorer):
         def score(self, candidates: Sequence[Candidate]) -> list[Score]:
-            return [Score(math.nan, {}) for _ in candidates]
+            told = super().score(candidates)
+            return [Score(math.nan, {}) if c.prompt == "The tide" else s for c, s in zip(candidates, told, strict=True)]
 
-    monkeypatch.setattr("flows.bench.open_scorer", lambda settings: Diverged())
+    monkeypatch.setattr("flows.bench.open_scorer", lambda *_: Diverged())
     with pytest.raises(RunInterrupted, match="formula: gave a value that is no number"):
         await align(["The tide"], formula_config(methods=[ALIGNTREE]), record="r.db")
-
-
-class Telling(FormulaScorer):
-    """A pair whose reference gives each word 1/2, and has 3 bits after an answer of no words, 4 after others."""
-
-    def score(self, candidates: Sequence[Candidate]) -> list[Score]:
-        scores = []
-        for candidate, score in zip(candidates, super().score(candidates), strict=True):
-            words = len(candidate.answer.split())
-            parts = {"reference": words * math.log(0.5), "tokens": float(words), "entropy": 4.0 if words else 3.0}
-            scores.append(Score(score.value, parts))
-        return scores
 
 
 async def test_the_weak_reference_stands_in_for_probabilities_that_the_api_withholds(
     formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.bench.open_scorer", lambda settings: Telling())
+    monkeypatch.setattr("flows.bench.open_scorer", lambda *_: TellingScorer())
     config = formula_config(strong={"logprobs": 0}, methods=[ALIGNTREE | {"limits": {"iterations": 3}}])
     await align(["The tide"], config, record="r.db")
     opened = Record.open("r.db")

@@ -14,6 +14,7 @@ from flows.methods.beam import Beam, BeamConfig
 from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig, answers
 from flows.methods.children import Chunk, chunks
 from flows.methods.limits import Limits
+from flows.methods.rollouts import Rollouts
 from flows.methods.tree import Node, Tree, child_id, cut_at_stop, root_id
 
 MethodConfig = Annotated[BaseConfig | BestOfNConfig | BeamConfig | AlignTreeConfig, Field(discriminator="name")]
@@ -47,10 +48,19 @@ __all__ = [
 ]
 
 
-def build(config: MethodConfig, prompt: str, max_tokens: int, stop: Sequence[str] = (), choices: int = 1) -> Method:
+def build(
+    config: MethodConfig,
+    prompt: str,
+    max_tokens: int,
+    stop: Sequence[str] = (),
+    choices: int = 1,
+    *,
+    whole_only: bool = False,
+) -> Method:
     """A fresh search of `prompt`, whose answers have at most `max_tokens` strong tokens and end before any of `stop`.
 
-    `choices`: continuations that one request brings, by which the worst case of an ask in calls is known.
+    `choices`: continuations that one request brings, by which the worst case of an ask in calls is known. `whole_only`:
+    the strong model cannot go on from an unfinished answer, and beam cannot search.
     """
     tree = Tree(prompt, max_tokens, stop)
     match config:
@@ -59,7 +69,7 @@ def build(config: MethodConfig, prompt: str, max_tokens: int, stop: Sequence[str
         case BeamConfig():
             return Beam(config, tree, choices)
         case AlignTreeConfig():
-            return AlignTree(config, tree, choices)
+            return (Rollouts if whole_only else AlignTree)(config, tree, choices)
 
 
 def called(config: MethodConfig) -> str:

@@ -36,7 +36,8 @@ class MethodSettings(BaseModel):
 @dataclass(frozen=True)
 class Sample:
     """Grow `node` by `n` independent continuations of at most `max_tokens` tokens, each cut at the end of its first
-    `unit`. `attempt`: the node's earlier asks.
+    `unit`. `attempt`: the node's earlier asks. `cut`: whole answers are wanted, each cut into units of so many tokens
+    at most, one below the other; 0: each continuation is one chunk.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Sample:
     max_tokens: int
     attempt: int = 0
     unit: Unit = "tokens"
+    cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Estimate:
 class Child:
     """A sampled chunk below the grown node; equal ones are merged and counted.
 
-    `tokens` of the strong model in the chunk; `value` of the whole answer up to here (the scorer's scale).
+    `tokens` of the strong model in the chunk; `value` of the whole answer up to here (the scorer's scale). `parent`,
+    where an answer was cut: the child before it; none: the grown node.
     """
 
     id: str
@@ -77,11 +80,14 @@ class Child:
     prior: Estimate
     value: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
 class Grown:
-    """The outcome of a Sample. `entropy` of the grown node's next token, in bits; `tokens` and `calls` that it took."""
+    """The outcome of a Sample. `children`: each after the one it is below; `entropy` of the grown node's next token, in
+    bits; `tokens` and `calls` that it took.
+    """
 
     children: tuple[Child, ...]
     entropy: Estimate

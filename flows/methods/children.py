@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from flows.methods.base import Estimate, Sample, Unit
 from flows.methods.ladder import entropy, prior
@@ -15,7 +18,7 @@ from providers import Continuation, Finish
 
 @dataclass(frozen=True)
 class Chunk:
-    """A distinct continuation of a node: what a Child is before it has a value."""
+    """A distinct continuation of a node, or of the chunk `parent`: what a Child is before it has a value."""
 
     id: str
     text: str
@@ -23,11 +26,14 @@ class Chunk:
     tokens: int
     count: int
     prior: Estimate
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
 class Chunks:
-    """The distinct chunks, in the order of their first appearance, and the grown node's entropy."""
+    """The distinct chunks, in the order of their first appearance and each after the one it is below, and the grown
+    node's entropy.
+    """
 
     chunks: tuple[Chunk, ...]
     entropy: Estimate
@@ -49,7 +55,7 @@ def chunks(
     stop: Sequence[str] = (),
     temperature: float = 1.0,
 ) -> Chunks:
-    """The children of an ask's node, `answer` being the text so far.
+    """The children of an ask's node, `answer` being the text so far; where the ask says `cut`, what is below them too.
 
     An empty chunk that ended by length is no progress, and filtered text no answer: neither becomes a child. A stop
     string that began in the answer so far ends it; within a chunk the provider has cut it already. `temperature` is
@@ -57,21 +63,63 @@ def chunks(
     """
     kept = [_keep(continuation, ask, answer, stop) for continuation in continuations]
     usable = [k for k in kept if k.continuation.finish == "stop" or (_is_cut(k.continuation) and k.continuation.text)]
-    merged: dict[str, list[_Kept]] = {}
-    for one in usable:
-        merged.setdefault(child_id(ask.node, one.continuation.text, one.continuation.finish), []).append(one)
-    found = tuple(
-        Chunk(
-            id=node,
-            text=equal[0].continuation.text,
-            finish=equal[0].continuation.finish,
-            tokens=equal[0].tokens,
-            count=len(equal),
-            prior=prior([one.continuation for one in equal], len(usable), len(merged)),
-        )
-        for node, equal in merged.items()
-    )
-    return Chunks(found, entropy(continuations, vocabulary, temperature))
+    found = _merged(ask.node, [_pieces(one, ask) for one in usable])
+    return Chunks(tuple(found), entropy(continuations, vocabulary, temperature))
+
+
+def _merged(root: str, answers: Sequence[Sequence[_Kept]]) -> Iterator[Chunk]:
+    """A chunk for each distinct beginning of the answers' pieces, level by level."""
+    waiting = deque([(root, answers)])
+    while waiting:
+        parent, below = waiting.popleft()
+        merged: dict[str, list[Sequence[_Kept]]] = {}
+        for pieces in below:
+            first = pieces[0].continuation
+            merged.setdefault(child_id(parent, first.text, first.finish), []).append(pieces)
+        for node, equal in merged.items():
+            kept = equal[0][0]
+            estimate = prior([pieces[0].continuation for pieces in equal], len(below), len(merged))
+            above = None if parent == root else parent
+            text, finish = kept.continuation.text, kept.continuation.finish
+            yield Chunk(node, text, finish, kept.tokens, len(equal), estimate, above)
+            if longer := [pieces[1:] for pieces in equal if len(pieces) > 1]:
+                waiting.append((node, longer))
+
+
+def _pieces(whole: _Kept, ask: Sample) -> list[_Kept]:
+    """A whole answer as the chunks that a search would have grown it by; each has a token at least."""
+    if not ask.cut:
+        return [whole]
+    text, tokens, ends = whole.continuation.text, whole.continuation.tokens, _ends_of_tokens(whole, ask.max_tokens)
+    found: list[_Kept] = []
+    start = first = taken = 0
+    while start < len(text):
+        last = min(first + ask.cut, len(ends))
+        end = ends[last - 1]
+        unit = _end_of_unit(text[start:], ask.unit)
+        if unit is not None and start + unit < end:
+            end = start + unit
+            last = bisect_left(ends, end, lo=first) + 1  # a token that reaches beyond counts
+        if last == len(ends):
+            end = len(text)
+        ends_here = end == len(text)
+        if end > start:
+            finish: Finish = whole.continuation.finish if ends_here else "length"
+            count = max(whole.tokens - taken, 1) if ends_here else last - first
+            found.append(_Kept(Continuation(text[start:end], finish, tokens and tokens[first:last]), count))
+            taken += count
+        start, first = end, last
+    return found or [whole]
+
+
+def _ends_of_tokens(whole: _Kept, most: int) -> list[int]:
+    """Where in the text each token ends. Where tokens are not told, bits of words stand for them, `most` at most."""
+    text, tokens = whole.continuation.text, whole.continuation.tokens
+    if tokens:
+        return [min(end, len(text)) for end in accumulate(len(token.text) for token in tokens)]
+    ends = [bit.end() for bit in _BIT.finditer(text)] or [len(text)]
+    each = math.ceil(len(ends) / most)
+    return ends[each - 1 :: each]
 
 
 def _is_cut(continuation: Continuation) -> bool:
@@ -83,7 +131,7 @@ def _keep(continuation: Continuation, ask: Sample, answer: str, stop: Sequence[s
     ended = continuation.finish != "filter" and _end_of_stop(answer, continuation.text, stop)
     if ended:
         return _cut(continuation, ended, "stop", ask.max_tokens)
-    end = _end_of_unit(continuation.text, ask.unit)
+    end = None if ask.cut else _end_of_unit(continuation.text, ask.unit)
     if end is not None and continuation.finish != "filter":
         return _cut(continuation, end, "length", ask.max_tokens)
     return _Kept(continuation, _tokens(continuation, ask.max_tokens))
@@ -104,6 +152,9 @@ def _end_of_stop(answer: str, text: str, stop: Sequence[str]) -> int:
 # patterns look at a character once or twice: models do write thousands of dots.
 _SENTENCE_END = re.compile(r"(?<![.!?])[.!?]+[\"')\]\u201d\u2019]*(?=\s)|[\u3002\uff01\uff1f]")
 _LINE = re.compile(r"\s*\S[^\n]*\n+")
+
+
+_BIT = re.compile(r"\s*\S{1,6}")
 
 
 def _end_of_unit(text: str, unit: Unit) -> int | None:

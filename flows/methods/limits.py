@@ -66,11 +66,11 @@ class Meter:
     def change(self, limits: Limits) -> None:
         self.limits, self.why = limits, ""
 
-    def cost(self, n: int, max_tokens: int) -> Cost:
-        """Of `n` choices of at most `max_tokens` tokens each, at most."""
-        return Cost(n * max_tokens, n, math.ceil(n / self._choices))
+    def cost(self, n: int, max_tokens: int, nodes: int = 1) -> Cost:
+        """Of `n` choices of at most `max_tokens` tokens and `nodes` nodes each, at most."""
+        return Cost(n * max_tokens, n * nodes, math.ceil(n / self._choices))
 
-    def room(self, iteration: int, n: int, max_tokens: int, reserve: Cost) -> int:
+    def room(self, iteration: int, n: int, max_tokens: int, nodes: int, reserve: Cost) -> int:
         """How many of `n` choices fit, with `reserve` kept back; where none does, `why` names the limit."""
         limits, used = self.limits, self.taken + self.reserved + reserve
         if limits.iterations is not None and iteration >= limits.iterations:
@@ -82,7 +82,7 @@ class Meter:
             if n < 1:
                 return self._none("tokens", limits.tokens, self.taken.tokens)
         if limits.nodes is not None:
-            n = min(n, limits.nodes - used.nodes)
+            n = min(n, (limits.nodes - used.nodes) // nodes)
             if n < 1:
                 return self._none("nodes", limits.nodes, self.taken.nodes)
         if limits.calls is not None:

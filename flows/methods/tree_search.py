@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,10 @@ from flows.methods.tree import Node, Tree
 
 @dataclass(frozen=True)
 class Growth:
-    """A node that a method wants to grow by `n` chunks; `extra`: along with an iteration that was counted already."""
+    """A node that a method wants to grow by `n` chunks; `extra`: along with an iteration that was counted already.
+
+    `cut`: by `n` whole answers instead, which are cut into chunks of so many tokens at most.
+    """
 
     node: Node
     n: int
@@ -21,6 +25,14 @@ class Growth:
     iteration: int
     unit: Unit = "tokens"
     extra: bool = False
+    cut: int = 0
+
+    @property
+    def cost(self) -> tuple[int, int, int]:
+        """Choices; the most tokens, and the most nodes, of each."""
+        if not self.cut:
+            return self.n, self.max_tokens, 1
+        return self.n, self.max_tokens, math.ceil(self.max_tokens / (self.cut if self.unit == "tokens" else 1))
 
 
 class TreeSearch(ABC):
@@ -76,7 +88,7 @@ class TreeSearch(ABC):
     def _ask(self) -> Sample | None:
         growth = self._next() if not self._why else None
         if growth is not None:
-            n = self._meter.room(growth.iteration, growth.n, growth.max_tokens, self._reserve(growth))
+            n = self._meter.room(growth.iteration, *growth.cost, self._reserve(growth))
             if n == growth.n or (n and not self._asked):
                 return self._send(replace(growth, n=n))
             if self._asked:  # which may take less than its worst case
@@ -89,9 +101,10 @@ class TreeSearch(ABC):
         new = []
         for told in children:
             if told.id not in self.tree.nodes:
-                depth = parent.depth + told.tokens
-                node = Node(told.id, parent, told.text, told.finish, depth, told.value, told.prior.value, told.parts)
-                self.tree.add(parent, node)
+                above = parent if told.parent is None else self.tree.nodes[told.parent]
+                depth = above.depth + told.tokens
+                node = Node(told.id, above, told.text, told.finish, depth, told.value, told.prior.value, told.parts)
+                self.tree.add(above, node)
                 new.append(node)
         parent.fruitless = 0 if new else parent.fruitless + 1
         parent.barren = parent.fruitless >= _FRUITLESS
@@ -117,12 +130,12 @@ class TreeSearch(ABC):
 
     def _send(self, growth: Growth) -> Sample:
         node = growth.node
-        ask = Sample(self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit)
+        ask = Sample(self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, growth.cut)
         self._numbered += 1
         node.attempts += 1
         node.busy = True
         self._asked[ask.number] = growth
-        self._meter.reserved += self._meter.cost(growth.n, growth.max_tokens)
+        self._meter.reserved += self._meter.cost(*growth.cost)
         self._begun(growth)
         return ask
 
@@ -139,7 +152,7 @@ class TreeSearch(ABC):
         else:
             self._grown(growth, outcome)
         took = Cost(outcome.tokens, len(self.tree.nodes) - count, outcome.calls)
-        worst = self._meter.cost(growth.n, growth.max_tokens)
+        worst = self._meter.cost(*growth.cost)
         self._meter.told(growth.iteration, worst, took, better=before != self.tree.best)
 
     def stop(self, reason: str, *, finish: bool = False) -> None:
