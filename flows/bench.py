@@ -168,7 +168,7 @@ async def open_bench_of(
 @asynccontextmanager
 async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
     """Both models, open, with what a `look` at them found."""
-    scorer = await asyncio.to_thread(open_scorer, config.weak)
+    scorer = await asyncio.to_thread(open_scorer, config.weak, config.values)
     if config.known_texts:
         await asyncio.to_thread(self_test, scorer, config.known_texts)
     strong = await asyncio.to_thread(open_strong_model, config.strong)

@@ -19,7 +19,8 @@ from flows.gold import Gold
 from flows.methods import AlignTreeConfig, MethodConfig, called
 from flows.self_test import OF_ADAPTERS, KnownTexts
 from providers import StrongSettings
-from scoring import WeakSettings
+from scoring import ValueSettings, WeakSettings, value_name
+from scoring.values import PAIR
 
 _RECIPES = files("flows") / "recipes"
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -83,6 +84,9 @@ class RunConfig(_Settings):
     name: str = Field("run", min_length=1, max_length=100, description="What runs of this recipe are called.")
     strong: StrongSettings = Field(default_factory=StrongSettings, description="The strong model.")
     weak: WeakSettings = Field(default_factory=WeakSettings, description="The weak pair.")
+    values: tuple[ValueSettings, ...] = Field(
+        (), description="What else an answer is worth: a list, each added to the weak pair's value at its weight."
+    )
     sampling: Sampling = Field(default_factory=Sampling, description="Drawing from the strong model.")
     methods: tuple[MethodConfig, ...] = Field(
         (AlignTreeConfig(),), min_length=1, description="Search methods; each prompt is searched with each."
@@ -115,6 +119,15 @@ class RunConfig(_Settings):
         names = Counter(called(m) for m in self.methods)
         if twice := [name for name, count in names.items() if count > 1]:
             raise ValueError(f"methods: two are called {twice[0]!r}; give one of them a label")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_value(self) -> RunConfig:
+        names = Counter([PAIR, *map(value_name, self.values)])
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise ValueError(f"values: two are called {twice[0]!r} ({PAIR} is the weak pair); give one of them a name")
+        if not self.weak.beta and not any(value.weight for value in self.values):
+            raise ValueError("weak.beta = 0: nothing is left to guide by; raise it, or set values")
         return self
 
     @model_validator(mode="after")

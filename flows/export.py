@@ -42,15 +42,15 @@ def answers(record: Record, run: RunRow, margin: float = 0.0) -> Iterator[Line]:
 
 
 def nodes(record: Record, run: RunRow, margin: float = 0.0) -> Iterator[Line]:
-    """Every node of the trees: its chunk and the answer up to there, value, prior, entropy (bits) and visits."""
+    """Every node of the trees: its chunk and the answer up to there, value and parts, prior, entropy (bits), visits."""
     for row, tree in _trees(record, run):
         for node in tree.nodes.values():
             if node.parent is not None:
                 yield _of(row) | {
                     "prompt": row.prompt, "node": node.id, "parent": node.parent.id, "level": node.level,
                     "text": node.text, "answer": tree.answer(node), "finish": node.finish, "complete": node.complete,
-                    "depth": node.depth, "value": node.value, "prior": node.prior, "entropy": node.entropy,
-                    "returns": node.best, "visits": node.visits,
+                    "depth": node.depth, "value": node.value, "parts": dict(node.parts), "prior": node.prior,
+                    "entropy": node.entropy, "returns": node.best, "visits": node.visits,
                 }  # fmt: skip
 
 

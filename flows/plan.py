@@ -71,7 +71,7 @@ def _is_of(config: RunConfig, method: MethodConfig, row: SearchRow) -> bool:
 
 def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
     """All that shapes a tree, and nothing that only decides where and how fast it grows."""
-    return {
+    shape = {
         "method": method.model_dump(mode="json", exclude={"label", "preset"}),
         "version": version(method),
         "sampling": config.sampling.model_dump(mode="json"),
@@ -81,6 +81,12 @@ def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
         )
         | config.weak.model_dump(include={"tuned"}, exclude_none=True),
     }
+    values = [value.model_dump(mode="json", exclude=_HOW_FAST) for value in config.values]
+    return shape | ({"values": values} if values else {})  # there were none when older runs began
+
+
+_HOW_FAST = {"device", "number_format", "memory", "batch_tokens"}
+"""Settings of weak models that do not say what a value is."""
 
 
 def _strong_shape(strong: StrongSettings) -> dict[str, Any]:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.gold import judge
 from flows.methods import Node
 from flows.plan import config_of
 from flows.replay import replayed
+from scoring import value_name
+from scoring.values import PAIR
 from store import Record, RunRow
 
 
@@ -20,10 +23,18 @@ class RerankSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: dict[str, float] = Field(
-        {"tuned": 1.0, "reference": -1.0}, min_length=1,
-        description="What each part counts; of the log-ratio: tuned and reference (nats), tokens, entropy.",
-    )  # fmt: skip
+        min_length=1,
+        description="What each part counts: tuned and reference (nats), tokens, entropy; of a run with values "
+        "log_ratio, and each of them by its name.",
+    )
     per_token: bool = Field(False, description="Divide by the answer's weak tokens.")
+
+
+def weights_of(config: RunConfig) -> dict[str, float]:
+    """What each part of the value counted when the run searched."""
+    if config.values:
+        return {PAIR: 1.0} | {value_name(value): value.weight for value in config.values}
+    return {"tuned": config.weak.beta, "reference": -config.weak.beta}
 
 
 class NoSuchPart(FlowError):

@@ -8,26 +8,68 @@ from typing import TYPE_CHECKING, Any
 
 from scoring.base import Candidate, Report, Score, Scorer
 from scoring.batching import BatchScorer
-from scoring.errors import AveragingFailed, BadPreferences, ScoringError, TuningFailed, WeakModelMissing
+from scoring.errors import (
+    AveragingFailed,
+    BadPreferences,
+    BadValue,
+    PairDisagrees,
+    ScoringError,
+    TuningFailed,
+    WeakModelMissing,
+)
 from scoring.preferences import Preference, Sample, pair_up, read_samples, write_whole
 from scoring.settings import TuneSettings, WeakSettings
+from scoring.values import ValueSettings, value_name
 
 if TYPE_CHECKING:
     from scoring.log_ratio import LogRatio
     from scoring.sampling import Sampler
 
 __all__ = [
-    "AveragingFailed", "BadPreferences", "BatchScorer", "Candidate", "Preference", "Report", "Sample", "Score",
-    "Scorer", "ScoringError", "TuneSettings", "TuningFailed", "WeakModelMissing", "WeakSettings", "average_adapters",
-    "open_sampler", "open_scorer", "pair_up", "read_samples", "tune", "write_whole",
+    "AveragingFailed",
+    "BadPreferences",
+    "BadValue",
+    "BatchScorer",
+    "Candidate",
+    "PairDisagrees",
+    "Preference",
+    "Report",
+    "Sample",
+    "Score",
+    "Scorer",
+    "ScoringError",
+    "TuneSettings",
+    "TuningFailed",
+    "ValueSettings",
+    "WeakModelMissing",
+    "WeakSettings",
+    "average_adapters",
+    "open_pair",
+    "open_sampler",
+    "open_scorer",
+    "pair_up",
+    "read_samples",
+    "tune",
+    "value_name",
+    "write_whole",
 ]  # fmt: skip
 
 
-def open_scorer(settings: WeakSettings) -> LogRatio:
+def open_pair(settings: WeakSettings) -> LogRatio:
     """The log-ratio of the weak pair that `settings` name. Imports torch (3 s) and loads the weights."""
     from scoring.log_ratio import LogRatio
 
     return LogRatio(settings)
+
+
+def open_scorer(settings: WeakSettings, values: Sequence[ValueSettings] = ()) -> Scorer:
+    """What an answer is worth: the log-ratio of the weak pair, and `values` added to it. Loads all that they name."""
+    pair = open_pair(settings)
+    if not values:
+        return pair
+    from scoring.weighted import weighted_sum
+
+    return weighted_sum(pair, values)
 
 
 def open_sampler(settings: WeakSettings) -> Sampler:

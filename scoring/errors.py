@@ -19,7 +19,19 @@ class ScoringError(Exception):
 
 
 class WeakModelMissing(ScoringError):
-    """A weak model or an adapter that is not where the settings say."""
+    """A weak model or an adapter that is not where the settings say, or cannot be loaded."""
+
+    exit_status = 2
+
+
+class BadValue(ScoringError):
+    """A value of the user's own that cannot be had: no such function or label, or what it gives is no number."""
+
+    exit_status = 2
+
+
+class PairDisagrees(ScoringError):
+    """Two models that make no pair: other tokens, ids without logits, or another end of a text."""
 
     exit_status = 2
 
@@ -40,3 +52,8 @@ class TuningFailed(ScoringError):
     """Tuning that cannot begin or go on: another tuning's folder, no extra `tune`."""
 
     exit_status = 2
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says first; its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -44,7 +44,7 @@ class _Read:
 
 
 class LogRatio:
-    """Scores candidates by the log-ratio. Raises WeakModelMissing at load.
+    """Scores candidates by the log-ratio. Raises WeakModelMissing and PairDisagrees at load.
 
     A value is that of its candidate alone, up to rounding, whatever else is in the batch and whatever is kept.
     """
@@ -76,6 +76,10 @@ class LogRatio:
     def token_ratios(self, candidates: Sequence[Candidate]) -> list[list[float]]:
         """Each answer's token log-ratios, in nats, that of its EOS last where it is scored; they sum to the value."""
         return [(read.log_probs[0] - read.log_probs[1]).tolist() for read in self._read(candidates)]
+
+    def reference_log_probs(self, candidates: Sequence[Candidate]) -> list[torch.Tensor]:
+        """Of each answer's tokens under the reference model, (tokens,), nats."""
+        return [read.log_probs[1] for read in self._read(candidates)]
 
     def _read(self, candidates: Sequence[Candidate]) -> list[_Read]:
         texts = [_text(c.prompt, self._pair.reader.row(c)) for c in candidates]

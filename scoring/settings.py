@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 
 class WeakSettings(BaseModel):
-    """The weak pair: one set of weights as reference; the same with a LoRA adapter as tuned."""
+    """The weak pair: a reference, and as tuned the same weights with a LoRA adapter, or another model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reference: str = Field(
         "embedded",
         min_length=1,
-        description="'embedded' (SmolLM2-135M-Instruct) or a directory that transformers can load.",
+        description="'embedded' (SmolLM2-135M-Instruct), a directory that transformers can load, or a .gguf file "
+        "(converted once, in float32, in the user's cache).",
     )
-    adapter: str = Field(
-        "sentiment", min_length=1, description="A built-in LoRA adapter by name, or a directory in PEFT's format."
+    adapter: str | None = Field(
+        "sentiment",
+        min_length=1,
+        description="A built-in LoRA adapter by name, or a directory in PEFT's format; none where weak.tuned is given.",
+    )
+    tuned: str | None = Field(
+        None,
+        min_length=1,
+        description="In place of an adapter, a whole tuned model, named as weak.reference is. Where the two models' "
+        "keys and values differ in shape (layers, heads), every text is read anew each time.",
     )
     template: str | None = Field(
         None,
@@ -28,7 +38,9 @@ class WeakSettings(BaseModel):
         "none: the prompt as it is.",
     )
     eos: bool = Field(True, description="Score the end-of-sequence token of complete answers.")
-    beta: float = Field(1.0, gt=0, description="Factor on the log-ratio.")
+    beta: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="Factor on the log-ratio; 0: only what values adds counts."
+    )
     per_token: bool = Field(False, description="Divide the log-ratio by the answer's weak tokens.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA when there is one, else the CPU.")
     number_format: Literal["auto", "float32", "bfloat16"] = Field(
@@ -47,15 +59,33 @@ class WeakSettings(BaseModel):
         "read anew each time.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_adapter_on_a_tuned_model(cls, data: Any) -> Any:
+        given = isinstance(data, Mapping) and data.get("tuned") is not None
+        return {"adapter": None, **data} if given else data
+
+    @model_validator(mode="after")
+    def _adapter_or_tuned(self) -> WeakSettings:
+        if self.adapter is not None and self.tuned is not None:
+            raise ValueError("weak.adapter and weak.tuned are both given; leave one out, or set it to null")
+        if self.adapter is None and self.tuned is None:
+            raise ValueError("weak.adapter and weak.tuned are both null; give one of them")
+        return self
+
     @field_validator("template")
     @classmethod
     def _compiles(cls, template: str | None) -> str | None:
-        if template is not None:
-            try:
-                SandboxedEnvironment(undefined=StrictUndefined).from_string(template).render(prompt="x")
-            except TemplateError as error:
-                raise ValueError(f"not a Jinja template: {error}") from error
-        return template
+        return template if template is None else compiled(template, prompt="x")
+
+
+def compiled(template: str, **names: str) -> str:
+    """The template, which these names suffice for. Raises ValueError."""
+    try:
+        SandboxedEnvironment(undefined=StrictUndefined).from_string(template).render(**names)
+    except TemplateError as error:
+        raise ValueError(f"not a Jinja template: {error}") from error
+    return template
 
 
 def _listed(names: Any) -> Any:

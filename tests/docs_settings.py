@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from flows.config import RunConfig
 from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig
 from flows.methods.base import MethodSettings
 from flows.preferences import PreferenceSettings
-from scoring import TuneSettings
+from scoring import TuneSettings, WeakSettings
+from scoring.values import CuriosityValue, FunctionValue, PairValue, RewardValue
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -34,13 +36,22 @@ def page() -> str:
     ]
     for method in (BaseConfig, BestOfNConfig, BeamConfig, AlignTreeConfig):
         name = method.model_fields["name"].default
-        parts.append(f"### {name}\n\n{(method.__doc__ or '').strip()}\n")
+        parts.append(f"### {name}\n\n{_told(method)}\n")
         if own := [row for row in _flat("", method) if row not in _flat("", MethodSettings)]:
             parts.append(_table(own))
+    parts.append("## values\n\nA list, empty by default; each entry has a `kind`.\n")
+    for value in (PairValue, CuriosityValue, RewardValue, FunctionValue):
+        own = [row for row in _flat("", value) if value is not PairValue or row not in _flat("", WeakSettings)]
+        more = " Besides these, all settings of `weak`." if value is PairValue else ""
+        parts += [f"### {value.model_fields['kind'].default}\n\n{_told(value)}{more}\n", _table(own)]
     for verb, model in (("preferences", PreferenceSettings), ("tune", TuneSettings)):
-        told = f"{(model.__doc__ or '').strip()} Set by `aligntree {verb} --set KEY=VALUE`, as `weak.` keys are."
+        told = f"{_told(model)} Set by `aligntree {verb} --set KEY=VALUE`, as `weak.` keys are."
         parts += [f"## aligntree {verb}\n\n{told}\n", _table(_flat("", model))]
     return "\n".join(parts)
+
+
+def _told(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
 
 
 def _table(rows: list[str]) -> str:
@@ -71,6 +82,8 @@ def _is_model(kind: Any) -> bool:
 def _default(value: Any) -> str:
     if value is None:
         return "none"
+    if value is PydanticUndefined:
+        return "to be given"
     if isinstance(value, tuple):
         return ", ".join(getattr(v, "name", str(v)) for v in value) or "empty"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -11,7 +11,7 @@ import pytest
 
 from flows.doctor import Diagnosis, diagnose, samples_of
 from flows.gold import judge
-from scoring import WeakSettings, open_scorer
+from scoring import WeakSettings, open_pair
 from scoring.adapters.openings import plain
 
 ADAPTER = Path(str(files("scoring"))) / "adapters" / "sentiment"
@@ -52,7 +52,7 @@ def test_the_adapter_is_small_and_of_the_committed_prompts_and_settings() -> Non
 
 @pytest.fixture(scope="module")
 def diagnosis() -> Diagnosis:
-    return diagnose(samples_of("held_out"), open_scorer(WeakSettings()), margin=0.4)
+    return diagnose(samples_of("held_out"), open_pair(WeakSettings()), margin=0.4)
 
 
 def test_it_ranks_the_strong_models_texts_as_gold_does(diagnosis: Diagnosis) -> None:

@@ -6,18 +6,18 @@ import itertools
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from scoring import Candidate, WeakSettings
 from scoring.log_ratio import LogRatio
 from scoring.prefixes import Prefixes, Reading
-from tests.tiny_model import save_tiny_model
+from tests.tiny_model import save_tiny_adapter, save_tiny_model
 
 TEXTS = [
     "The movie was a wonderful surprise, and I loved every minute of it.  Twice!",
@@ -32,9 +32,7 @@ TEXTS = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weak pair of random weights with the built-in tokenizer, whose adapter is no small change."""
     folder = tmp_path_factory.mktemp("pair")
-    model = AutoModelForCausalLM.from_pretrained(save_tiny_model(folder / "reference"))
-    tuned = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
-    tuned.save_pretrained(str(folder / "adapter"))
+    save_tiny_adapter(folder / "adapter", save_tiny_model(folder / "reference"))
     return folder
 
 
@@ -114,19 +112,19 @@ def test_the_built_in_pair_scores_as_in_two_plain_passes() -> None:
 def test_pairs_that_cannot_share_a_pass_or_be_gone_on_from_score_the_same(tmp_path: Path, kind: str) -> None:
     """DoRA cannot be mixed in one batch with its base; a sliding window forgets what a cached prefix would hold."""
     reference = save_tiny_model(tmp_path / "reference", sliding=kind == "sliding")
-    lora = LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False, use_dora=kind == "dora")
-    get_peft_model(AutoModelForCausalLM.from_pretrained(reference), lora).save_pretrained(str(tmp_path / "adapter"))
+    save_tiny_adapter(tmp_path / "adapter", reference, dora=kind == "dora")
     pair = pair_of(tmp_path)
-    assert (pair._pair.remembers, pair._pair._mixes) == ((True, False) if kind == "dora" else (False, True))
+    models: Any = pair._pair.models
+    assert (models.remembers, models.both is not None) == ((True, False) if kind == "dora" else (False, True))
     tokenizer = AutoTokenizer.from_pretrained(reference)
     for end in (10, 30, 70):
         text = TEXTS[0][:end]
         ids, start = tokenizer(text)["input_ids"], len(tokenizer("The")["input_ids"])
         (score,) = pair.score([Candidate("The", text[3:], False)])
         log_probs = []
-        for context in (torch.enable_grad(), pair._pair.model.disable_adapter()):
+        for context in (torch.enable_grad(), models.tuned.disable_adapter()):
             with context, torch.no_grad():
-                logits = torch.log_softmax(pair._pair.model(input_ids=torch.tensor([ids])).logits[0], -1)
+                logits = torch.log_softmax(models.tuned(input_ids=torch.tensor([ids])).logits[0], -1)
             log_probs.append(sum(logits[i - 1, ids[i]].item() for i in range(start, len(ids))))
         assert score.value == pytest.approx(log_probs[0] - log_probs[1], abs=1e-3)
 

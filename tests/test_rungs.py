@@ -60,7 +60,7 @@ async def test_without_logprobs_priors_and_entropy_come_from_the_weak_pair_where
     api: FormulaAPI, formula_config: Config, monkeypatch: pytest.MonkeyPatch, scorer: Any, prior: str, entropy: str
 ) -> None:
     if scorer:
-        monkeypatch.setattr("flows.bench.open_scorer", lambda _: scorer())
+        monkeypatch.setattr("flows.bench.open_scorer", lambda *_: scorer())
     always(api, "no logprobs")
     seen = await searched(formula_config(methods=[ALIGNTREE]))
     assert is_right(seen)

@@ -7,11 +7,13 @@ import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
+from peft import PeftModel
 
-from scoring import BatchScorer, Candidate, WeakModelMissing, WeakSettings, open_scorer
+from scoring import BatchScorer, Candidate, WeakModelMissing, WeakSettings, open_pair
 from scoring.embedded import adapter_dir, weak_model_dir
 from scoring.log_ratio import LogRatio
 
@@ -31,10 +33,14 @@ def pair() -> LogRatio:
     return LogRatio(WeakSettings(number_format="float32", device="cpu"))
 
 
+def adapted(pair: LogRatio) -> PeftModel:
+    return cast(PeftModel, pair._pair.models.tuned)
+
+
 @torch.inference_mode()
 def plainly(pair: LogRatio, candidate: Candidate) -> float:
     """The definition: log p_tuned(y|x) - log p_reference(y|x), token by token, one text, two passes."""
-    tokenizer, model = pair._pair.reader.tokenizer, pair._pair.model
+    tokenizer, model = pair._pair.reader.tokenizer, adapted(pair)
     prompt = tokenizer(candidate.prompt, split_special_tokens=True)["input_ids"]
     whole = tokenizer(candidate.prompt + candidate.answer, split_special_tokens=True)["input_ids"]
     start = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
@@ -81,8 +87,8 @@ def test_parts_tell_the_answers_tokens_and_the_references_entropy_after_it(pair:
     (score,) = pair.score([candidate])
     ids = pair._pair.reader.row(candidate)
     assert score.parts["tokens"] == len(ids.ids) - ids.start
-    with pair._pair.model.disable_adapter():
-        last = torch.log_softmax(pair._pair.model(input_ids=torch.tensor([ids.ids])).logits[0, -1], -1)
+    with adapted(pair).disable_adapter():
+        last = torch.log_softmax(adapted(pair)(input_ids=torch.tensor([ids.ids])).logits[0, -1], -1)
     assert score.parts["entropy"] == pytest.approx(-(last.exp() * last).sum().item() / math.log(2), abs=1e-3)
 
 
@@ -117,7 +123,7 @@ def test_a_template_is_rendered_with_its_special_tokens_and_the_answer_without(p
 
 
 def test_the_faster_number_format_is_chosen_and_told() -> None:
-    scorer = open_scorer(WeakSettings())
+    scorer = open_pair(WeakSettings())
     assert scorer.traits["number_format"] in ("float32", "bfloat16")
     assert scorer.traits["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
 

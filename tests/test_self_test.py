@@ -32,7 +32,7 @@ async def test_a_pair_the_wrong_way_round_is_refused_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch,
     known: dict[str, str] | None,
 ) -> None:
-    monkeypatch.setattr("flows.bench.open_scorer", lambda _: _Backwards())
+    monkeypatch.setattr("flows.bench.open_scorer", lambda *_: _Backwards())
     with pytest.raises(CannotTell, match=r"self_test: formula gives the better text -\d.* the worse one") as refused:
         await align(["The tide"], formula_config(self_test=known), record="r.db")
     assert refused.value.exit_status == 2

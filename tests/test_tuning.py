@@ -24,8 +24,8 @@ from scoring import (
     TuningFailed,
     WeakSettings,
     average_adapters,
+    open_pair,
     open_sampler,
-    open_scorer,
     pair_up,
     read_samples,
     tune,
@@ -69,7 +69,7 @@ def test_tuning_raises_what_was_chosen_over_what_was_rejected(
 ) -> None:
     steps: list[tuple[int, int, float | None]] = []
     told = tune(preferences, tmp_path / "adapter", tiny, QUICK, lambda *step: steps.append(step))
-    pair = open_scorer(tiny.model_copy(update={"adapter": str(tmp_path / "adapter")}))
+    pair = open_pair(tiny.model_copy(update={"adapter": str(tmp_path / "adapter")}))
     values = [pair.score([Candidate("The book was", text, True)])[0].value for text in (*KIND, *UNKIND)]
     assert min(values[:2]) > 0 > max(values[2:])
     assert [done for done, _, _ in steps] == list(range(25)) and steps[-1][2] is not None
@@ -114,7 +114,7 @@ def test_members_are_trained_on_shares_of_their_own_and_averaged(
 
     told = tune(preferences, tmp_path / "whole", tiny, SOUP)
     assert [entry["member"] for entry in told["log"] if "train_runtime" in entry] == [0, 1, 2]
-    pair = open_scorer(tiny.model_copy(update={"adapter": str(tmp_path / "whole")}))
+    pair = open_pair(tiny.model_copy(update={"adapter": str(tmp_path / "whole")}))
     values = [pair.score([Candidate("The book was", text, True)])[0].value for text in (*KIND, *UNKIND)]
     assert min(values[:2]) > max(values[2:])
     assert json.loads((tmp_path / "whole" / "adapter_config.json").read_text(encoding="utf-8"))["r"] == 16
@@ -167,7 +167,7 @@ def test_adapters_are_averaged_into_one_that_says_what_it_is_of(
     for name, added in mean.items():
         wanted = sum(part[name] for part in parts) / 3
         assert added == pytest.approx(wanted, abs=0.02 * float(abs(wanted).max()))
-    pair = open_scorer(tiny.model_copy(update={"adapter": str(tmp_path / "mean")}))
+    pair = open_pair(tiny.model_copy(update={"adapter": str(tmp_path / "mean")}))
     values = [pair.score([Candidate("The book was", text, True)])[0].value for text in (*KIND, *UNKIND)]
     assert min(values[:2]) > max(values[2:])
 

@@ -127,6 +127,8 @@ def diff(
 def rerank(run: RunArgument = None, settings: Settings = None, record: RecordOption = None, json: Json = False) -> None:
     """Which answers other weights would have chosen among the whole answers on record; calls no model.
 
+    What is not set counts as it did in the run.
+
     aligntree rerank --set weights.reference=-0.5
 
     aligntree rerank --set per_token=true
@@ -135,13 +137,15 @@ def rerank(run: RunArgument = None, settings: Settings = None, record: RecordOpt
 
     from flows.bench import open_record
     from flows.config import load_settings
-    from flows.rerank import RerankSettings
+    from flows.plan import config_of
+    from flows.rerank import RerankSettings, weights_of
     from flows.rerank import rerank as again
     from flows.tables import rerank_table
 
-    weighed = load_settings(RerankSettings, settings or (), weights={"tuned": 1.0, "reference": -1.0})
     with open_record(record) as opened:
-        found = again(opened, opened.run(run), weighed)
+        row = opened.run(run)
+        weighed = load_settings(RerankSettings, settings or (), weights=weights_of(config_of(row)))
+        found = again(opened, row, weighed)
     if json:
         print_json([asdict(line) for line in found])
     else:

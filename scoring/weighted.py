@@ -1,0 +1,68 @@
+"""The value of an answer as a weighted sum: the weak pair's log-ratio, and what else it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scoring.base import Candidate, Score, Scorer
+from scoring.curiosity import Curiosity
+from scoring.function import FunctionScorer
+from scoring.log_ratio import LogRatio
+from scoring.reward import RewardScorer
+from scoring.values import PAIR, CuriosityValue, FunctionValue, RewardValue, ValueSettings, value_name
+
+
+class Part(NamedTuple):
+    """A scorer under the name that its part has on record, and what it is multiplied by."""
+
+    name: str
+    weight: float
+    scorer: Scorer
+
+
+class WeightedSum:
+    """The first scorer's value, with each part's added at its weight.
+
+    On record are each part's value under its name, and what it is made of under `name.part`; those of the first scorer
+    keep their own names: the weak model's entropy and prior are looked for there.
+    """
+
+    name = "weighted_sum"
+    scale = "weighted sum"
+
+    def __init__(self, first: Scorer, parts: Sequence[Part]) -> None:
+        self._first, self._parts = first, tuple(parts)
+        self.traits: Mapping[str, str] = dict(first.traits) | {
+            f"{part.name}.{trait}": told
+            for part in parts
+            for trait, told in {"scale": part.scorer.scale, **part.scorer.traits}.items()
+        }
+
+    def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+        """One score per candidate, in order; raises ScoringError."""
+        firsts = self._first.score(candidates)
+        values = [score.value for score in firsts]
+        parts = [{**score.parts, PAIR: score.value} for score in firsts]
+        for name, weight, scorer in self._parts:
+            for i, score in enumerate(scorer.score(candidates)):
+                values[i] += weight * score.value
+                parts[i] |= {name: score.value} | {f"{name}.{part}": value for part, value in score.parts.items()}
+        return [Score(value, of) for value, of in zip(values, parts, strict=True)]
+
+
+def weighted_sum(pair: LogRatio, values: Sequence[ValueSettings]) -> WeightedSum:
+    """The pair's log-ratio with these added. Raises WeakModelMissing, PairDisagrees, BadValue."""
+    return WeightedSum(pair, [Part(value_name(value), value.weight, _opened(value, pair)) for value in values])
+
+
+def _opened(value: ValueSettings, pair: LogRatio) -> Scorer:
+    match value:
+        case CuriosityValue():
+            return Curiosity(value, pair)
+        case RewardValue():
+            return RewardScorer(value)
+        case FunctionValue():
+            return FunctionScorer(value)
+        case _:
+            return LogRatio(value)
