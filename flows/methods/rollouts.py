@@ -42,14 +42,14 @@ class Rollouts(TreeSearch):
     def _grown(self, growth: Growth, outcome: Grown) -> None:
         for node in self._add(growth.node, outcome.children):
             node.worth = node.best = node.value or 0.0
-        growth.node.visits += sum(child.count for child in outcome.children if child.parent is None)
-        for child in reversed(outcome.children):
+        for child in reversed(outcome.children):  # those below before those above
             node = self.tree.nodes[child.id]
             node.visits += child.count
-            for above in (node, growth.node):
-                if above.children:
-                    above.best = max(below.best for below in above.children)
-        if growth.node.barren:
+            node.best = max((below.best for below in node.children), default=node.worth)
+        root = growth.node
+        root.visits += sum(child.count for child in outcome.children if child.parent is None)
+        root.best = max(child.best for child in root.children)
+        if root.barren:
             self._why = self._why or "nothing new comes any more"
 
     def _failed(self, growth: Growth, outcome: Failed) -> None:
