@@ -150,12 +150,12 @@ def test_a_node_whose_children_disappoint_is_grown_again_and_one_whose_children_
 
 
 def test_children_follow_the_limit_of_tokens() -> None:
-    """All of it pays for the way to the longest answer at the root, 96 / 6 = 16; then half: (96 - 32) / (2 x 4) = 8."""
+    """Half of what is left pays for the way to the longest answer: 96 / (2 x 6) = 8, then (96 - 16) / (2 x 4) = 10."""
     config = AlignTreeConfig(limits=Limits(tokens=96), chunk_tokens=2, exploration=0.0)
     method = build(config, PROMPT, 6)
-    assert [ask.n for ask in method.ask()] == [16]
-    method.tell(0, grown(*(child(ROOT, f"{i}", float(i)) for i in range(16))))
     assert [ask.n for ask in method.ask()] == [8]
+    method.tell(0, grown(*(child(ROOT, f"{i}", float(i)) for i in range(8))))
+    assert [ask.n for ask in method.ask()] == [10]
     assert [ask.n for ask in build(AlignTreeConfig(), PROMPT, 6).ask()] == [4]
 
 

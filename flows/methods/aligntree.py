@@ -32,7 +32,7 @@ from flows.methods.tree_search import Growth, TreeSearch
 class AlignTree(TreeSearch):
     """One AlignTree search. Asks in flight visit their path at once, which keeps further asks apart."""
 
-    VERSION = 5
+    VERSION = 4
 
     def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1) -> None:
         super().__init__(tree, config.limits, config.in_flight, choices)
@@ -76,14 +76,13 @@ class AlignTree(TreeSearch):
 
     def _affordable(self, leaf: Node) -> int:
         """K by the limit of tokens: with half of it the search gets from here to the longest answer, the other half is
-        for growing again what disappoints. First chunks differ most in value: of them as many as with all of it.
+        for growing again what disappoints.
         """
         most = self.limits.tokens
         if most is None:
             return _CHILDREN
         left = most - self._meter.taken.tokens - self._meter.reserved.tokens
-        share = 1 if leaf is self.tree.root else 2
-        return max(left // (share * (self.tree.max_tokens - leaf.depth)), _FEWEST)
+        return max(left // (2 * (self.tree.max_tokens - leaf.depth)), _FEWEST)
 
     def _select(self) -> Node:
         """Follow the highest score down to an open node that has no children, or is to be widened."""

@@ -49,7 +49,7 @@ class AlignTreeConfig(MethodSettings):
         None,
         ge=1,
         description="K: chunks sampled at each expansion; none: as many as half of what limits.tokens leaves pays for "
-        "at each step to the longest answer, at the root as all of it does; 4 without that limit.",
+        "at each step to the longest answer, 4 without that limit.",
     )
     chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
     chunk_tokens: int = Field(5, ge=1, description="L: strong tokens in a chunk, at most.")
