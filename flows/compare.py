@@ -185,14 +185,21 @@ def distinct(rows: Sequence[Row]) -> list[Row]:
     return list(found.values())[::-1]
 
 
+def check_against(against: str, methods: Iterable[str]) -> None:
+    """Raises BadRows where none of the methods is the one that gains are to be over."""
+    names = list(dict.fromkeys(methods))
+    if against not in names:
+        raise BadRows(
+            f"no search of {against}, that gains are to be over",
+            where="--against",
+            mend=f"There are {', '.join(names)}; rows of others are added with --rows",
+        )
+
+
 def figures(rows: Sequence[Row], against: str = "base") -> list[Line]:
     """A line for each method and budget, in the order of budgets. Raises BadRows where there is nothing to tell."""
     rows = distinct(rows)
-    methods = list(dict.fromkeys(row.method for row in rows))
-    if against not in methods:
-        raise BadRows(
-            f"no search of {against}, that gains are to be over", where="rows", mend=f"There are {', '.join(methods)}"
-        )
+    check_against(against, (row.method for row in rows))
     found: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         found.setdefault((row.method, row.answers), []).append(row)

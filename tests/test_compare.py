@@ -183,6 +183,14 @@ def test_options_that_contradict_each_other_are_refused(aligntree: Callable[...,
         assert status == 2 and "for a comparison that begins" in err
 
 
+def test_gains_over_a_method_that_is_not_there_are_refused_before_anything_is_sent(
+    aligntree: Callable[..., Told], api: FormulaAPI, recipe: str
+) -> None:
+    status, _, err = aligntree("compare", recipe, "--against", "beem", "-q")
+    assert (status, api.connections) == (2, 0)
+    assert "no search of beem, that gains are to be over. There are" in err
+
+
 def test_a_budget_that_a_beam_cannot_divide_is_refused() -> None:
     with pytest.raises(BadConfig, match="= 10 is no multiple of K = 4 of beam"):
         at_budgets(load_config("comparison"), [10])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,11 +69,16 @@ def compare(
             where="--run" if run else "--rows",
             mend="Leave them out",
         )
+
+    def check(methods: Iterable[str]) -> None:
+        comparing.check_against(against, [*methods, *(row.method for row in found)])
+
     summary: Summary | None = None
     if begins:
-        summary = _begin(recipe or "comparison", settings or (), file, first, answers or [16], record, prefect, quiet)
+        plan = recipe or "comparison", settings or (), file, first, answers or [16]
+        summary = _begin(*plan, record, prefect, quiet, check)
     elif run is not None:
-        summary = _go_on(None if run == "newest" else run, record, prefect, quiet)
+        summary = _go_on(None if run == "newest" else run, record, prefect, quiet, check)
     if summary is not None:
         with open_record(record) as opened:
             found = [*comparing.rows_of(opened, summary), *found]
@@ -93,6 +98,10 @@ def compare(
         exit_if_failed(summary)
 
 
+Check = Callable[[Iterable[str]], None]
+"""Told what the methods are called, before anything is paid for."""
+
+
 def _begin(
     recipe: str,
     settings: Sequence[str],
@@ -102,26 +111,31 @@ def _begin(
     record: str | None,
     prefect: bool | None,
     quiet: bool,
+    check: Check,
 ) -> Summary:
     from flows import compare, run
     from flows.config import load_config
+    from flows.methods import called
     from flows.prompts import read_prompts
 
-    config = compare.at_budgets(load_config(recipe, settings), answers)
+    config = load_config(recipe, settings)
+    check(called(method) for method in config.methods)
+    config = compare.at_budgets(config, answers)
     prompts = read_prompts((), file)[:first]
     return carry_out(
         prefect, quiet, lambda tally, through: run.align(prompts, config, record=record, tally=tally, through=through)
     )
 
 
-def _go_on(wanted: str | None, record: str | None, prefect: bool | None, quiet: bool) -> Summary:
+def _go_on(wanted: str | None, record: str | None, prefect: bool | None, quiet: bool, check: Check) -> Summary:
     from flows import compare, run
     from flows.bench import open_record
 
     with open_record(record) as opened:
         row = opened.run(wanted)
-        for search in opened.searches(row.id):  # before it is paid for
-            compare.budget_of(search.method, row.id)
+        check(
+            [compare.budget_of(search.method, row.id)[0] for search in opened.searches(row.id)]
+        )  # before it is paid for
     return carry_out(
         prefect, quiet, lambda tally, through: run.resume(row.id, record=record, tally=tally, through=through)
     )
