@@ -20,7 +20,8 @@ from flows.plan import check_methods, choices, config_of, method_config, new_sea
 from flows.probing import finding_of, warnings_of
 from flows.replay import start
 from flows.search import Driver, Models
-from flows.self_test import self_test
+from flows.self_test import check_scorer
+from flows.served import Servers
 from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed, ProviderError, StrongModel, open_strong_model
 from providers.gate import Gate
@@ -168,27 +169,28 @@ async def open_bench_of(
 @asynccontextmanager
 async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
     """Both models, open, with what a `look` at them found."""
-    scorer = await asyncio.to_thread(open_scorer, config.weak, config.values)
-    if config.known_texts:
-        await asyncio.to_thread(self_test, scorer, config.known_texts)
-    strong = await asyncio.to_thread(open_strong_model, config.strong)
-    batches = BatchScorer(scorer)
-    try:
-        if config.budget.in_usd and strong.price is None:
-            raise BadConfig(
-                f"is set, but the price of {config.strong.model} is not known",
-                where=config.budget.in_usd,
-                mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
-            )
-        check_methods(config, strong.mode)
-        finding = await look(strong, scorer)
-        strong.adopt(finding["strong"])
-        gate, pace = Gate(config.strong.concurrency, config.strong.retry_for), Pace(record, config.strong)
-        line = Line(strong, gate, pace, choices(config, finding), finding["strong"].get("mode") == "emulated")
-        yield Models(line, batches, scorer.name), finding
-    finally:
-        batches.close()
-        await strong.close()
+    with Servers() as servers:
+        scorer = await asyncio.to_thread(open_scorer, config.weak, config.values, servers)
+        await asyncio.to_thread(check_scorer, scorer, config.known_texts)
+        strong = await asyncio.to_thread(open_strong_model, config.strong)
+        batches = BatchScorer(scorer)
+        try:
+            if config.budget.in_usd and strong.price is None:
+                raise BadConfig(
+                    f"is set, but the price of {config.strong.model} is not known",
+                    where=config.budget.in_usd,
+                    mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
+                )
+            check_methods(config, strong.mode)
+            finding = await look(strong, scorer)
+            strong.adopt(finding["strong"])
+            gate, pace = Gate(config.strong.concurrency, config.strong.retry_for), Pace(record, config.strong)
+            line = Line(strong, gate, pace, choices(config, finding), finding["strong"].get("mode") == "emulated")
+            yield Models(line, batches, scorer.name), finding
+        finally:
+            servers.close()  # first: batches wait for what is being scored
+            batches.close()
+            await strong.close()
 
 
 def _told(scorer: Scorer) -> dict[str, str]:

@@ -19,8 +19,7 @@ from flows.gold import Gold
 from flows.methods import AlignTreeConfig, MethodConfig, called
 from flows.self_test import OF_ADAPTERS, KnownTexts
 from providers import StrongSettings
-from scoring import ValueSettings, WeakSettings, value_name
-from scoring.values import PAIR
+from scoring import PAIR_PARTS, ValueSettings, WeakSettings, value_name
 
 _RECIPES = files("flows") / "recipes"
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -99,7 +98,7 @@ class RunConfig(_Settings):
     self_test: KnownTexts | None = Field(
         None,
         description="Texts that the scorer has to tell apart before a run begins; none: those of the built-in adapter, "
-        "if it is one.",
+        "where nothing but it is of value.",
     )
     gold: Gold | None = Field(
         None, description="Judge of the final answers, which no search ever sees; vader: sentiment, -1 to 1."
@@ -108,7 +107,8 @@ class RunConfig(_Settings):
     @property
     def known_texts(self) -> KnownTexts | None:
         """What the scorer is tested on at the start; none: nothing is known of what it is to value."""
-        return self.self_test or OF_ADAPTERS.get(self.weak.adapter or "")
+        built_in = None if self.values else OF_ADAPTERS.get(self.weak.adapter or "")
+        return self.self_test or built_in
 
     @model_validator(mode="after")
     def _each_once(self) -> RunConfig:
@@ -123,9 +123,10 @@ class RunConfig(_Settings):
 
     @model_validator(mode="after")
     def _something_to_value(self) -> RunConfig:
-        names = Counter([PAIR, *map(value_name, self.values)])
+        names = Counter([*PAIR_PARTS, *map(value_name, self.values)])
         if twice := [name for name, count in names.items() if count > 1]:
-            raise ValueError(f"values: two are called {twice[0]!r} ({PAIR} is the weak pair); give one of them a name")
+            whose = "the weak pair has a part" if twice[0] in PAIR_PARTS else "two are"
+            raise ValueError(f"values: {whose} called {twice[0]!r}; give it another name")
         if not self.weak.beta and not any(value.weight for value in self.values):
             raise ValueError("weak.beta = 0: nothing is left to guide by; raise it, or set values")
         return self
@@ -213,7 +214,9 @@ def _validated(kind: type[Settings], data: Mapping[str, Any], where: str) -> Set
             elif place.endswith("api_key_env"):
                 told.append(f"{place}: not the name of an environment variable")
             else:
-                told.append(f"{place} = {_short(problem['input'])}: {message}")
+                given = problem["input"]
+                shown = "" if isinstance(given, Mapping | list) else f" = {_short(given)}"
+                told.append(f"{place}{shown}: {message}")
         raise BadConfig("; ".join(told), where=where, mend="docs/settings.md lists every setting") from None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from store import History, Record, RunRow, SearchRow, TellRow
+from store import AskRow, History, Record, RunRow, SearchRow, TellRow
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ def _parting(record: Record, mine: SearchRow | None, theirs: SearchRow | None) -
     return None, "equal"
 
 
+def _of(ask: AskRow) -> str:
+    return ", ".join(f"{name} {value}" for name, value in ask.payload.items())
+
+
 def _differences(one: History, other: History, a: TellRow | None, b: TellRow | None) -> Iterator[str]:
     if a is None or b is None:
         yield f"the {'first' if a is None else 'second'} has ended"
@@ -58,7 +62,7 @@ def _differences(one: History, other: History, a: TellRow | None, b: TellRow | N
     asked = [history.asks.get(-1 if tell.ask is None else tell.ask) for history, tell in ((one, a), (other, b))]
     if asked[0] != asked[1]:
         yield "something else was asked: " + " / ".join(
-            "a stop" if ask is None else f"node {ask.node_id[:8]}, {ask.payload['n']} x {ask.payload['max_tokens']}"
+            "a stop" if ask is None else f"node {ask.node_id[:8]}, ask {ask.number}, attempt {ask.attempt}, {_of(ask)}"
             for ask in asked
         )
     if a.kind != b.kind:

@@ -10,6 +10,7 @@ from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig, BadPrompts, CannotResume, OtherVersion
 from flows.methods import Method, MethodConfig, build, called, version
 from providers import Mode, StrongSettings
+from scoring import ValueSettings
 from store import NewSearch, RunRow, SearchRow, fingerprint
 
 
@@ -79,14 +80,22 @@ def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
         "weak": config.weak.model_dump(
             mode="json", include={"reference", "adapter", "template", "eos", "beta", "per_token"}
         )
-        | config.weak.model_dump(include={"tuned"}, exclude_none=True),
+        | config.weak.model_dump(include={"tuned": True, "served": _SERVED}, exclude_none=True),
     }
-    values = [value.model_dump(mode="json", exclude=_HOW_FAST) for value in config.values]
+    values = [_value_shape(value) for value in config.values]
     return shape | ({"values": values} if values else {})  # there were none when older runs began
 
 
-_HOW_FAST = {"device", "number_format", "memory", "batch_tokens"}
-"""Settings of weak models that do not say what a value is."""
+_SERVED = {"tuned", "reference"}
+"""What a served pair is; the rest is where it is, and how it is called."""
+
+_HOW_FAST = {"device", "number_format", "memory", "batch_tokens", "served"}
+"""Settings of weak models that do not say what a value is, or not all of them."""
+
+
+def _value_shape(value: ValueSettings) -> dict[str, Any]:
+    served = value.model_dump(include={"served": _SERVED}, exclude_none=True)
+    return value.model_dump(mode="json", exclude=_HOW_FAST) | served
 
 
 def _strong_shape(strong: StrongSettings) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,8 +13,7 @@ from flows.gold import judge
 from flows.methods import Node
 from flows.plan import config_of
 from flows.replay import replayed
-from scoring import value_name
-from scoring.values import PAIR
+from scoring import PAIR, value_name
 from store import Record, RunRow
 
 
@@ -30,11 +30,12 @@ class RerankSettings(BaseModel):
     per_token: bool = Field(False, description="Divide by the answer's weak tokens.")
 
 
-def weights_of(config: RunConfig) -> dict[str, float]:
-    """What each part of the value counted when the run searched."""
+def as_searched(config: RunConfig) -> dict[str, Any]:
+    """The settings by which a value comes out as it did when the run searched."""
     if config.values:
-        return {PAIR: 1.0} | {value_name(value): value.weight for value in config.values}
-    return {"tuned": config.weak.beta, "reference": -config.weak.beta}
+        return {"weights": {PAIR: 1.0} | {value_name(value): value.weight for value in config.values}}
+    beta = config.weak.beta
+    return {"weights": {"tuned": beta, "reference": -beta}, "per_token": config.weak.per_token}
 
 
 class NoSuchPart(FlowError):

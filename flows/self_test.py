@@ -40,6 +40,14 @@ OF_ADAPTERS: Mapping[str, KnownTexts] = {
 """Of the built-in adapters, by name."""
 
 
+def check_scorer(scorer: Scorer, known: KnownTexts | None) -> None:
+    """By the self-test; where no texts are known by scoring one, as what is in the way of that is better told now."""
+    if known is None:
+        scorer.score([Candidate("Once upon", " a time.", complete=True)])
+    else:
+        self_test(scorer, known)
+
+
 def self_test(scorer: Scorer, known: KnownTexts) -> tuple[float, float]:
     """The values of the better and the worse text; raises CannotTell where the first is not higher."""
     scores = scorer.score([Candidate(known.prompt, text, complete=False) for text in (known.better, known.worse)])
@@ -48,7 +56,7 @@ def self_test(scorer: Scorer, known: KnownTexts) -> tuple[float, float]:
         raise CannotTell(
             f"{scorer.name} gives the better text {better:.3g} {scorer.scale}, the worse one {worse:.3g}",
             where="self_test",
-            mend="Check weak.reference and weak.adapter: are they the right way round, and trained for this? "
+            mend="Check the weak pair: are reference and tuned the right way round, and trained for this? "
             "aligntree doctor --weak tells more",
         )
     return better, worse

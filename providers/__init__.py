@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from providers.base import Continuation, ContinuationRequest, Finding, Finish, Reply, StrongModel, Token, Usage
 from providers.endpoints import Mode
 from providers.errors import (
@@ -13,6 +15,9 @@ from providers.errors import (
     StrongModelUnreachable,
 )
 from providers.settings import StrongSettings
+
+if TYPE_CHECKING:
+    from providers.likelihood import PromptLikelihoods
 
 __all__ = [
     "STOPS_THE_RUN",
@@ -31,6 +36,7 @@ __all__ = [
     "StrongSettings",
     "Token",
     "Usage",
+    "open_likelihoods",
     "open_strong_model",
 ]
 
@@ -44,3 +50,10 @@ def open_strong_model(settings: StrongSettings) -> StrongModel:
     from providers.litellm import LiteLLMStrongModel
 
     return LiteLLMStrongModel(settings)
+
+
+def open_likelihoods(api_base: str, *, api_key_env: str | None, concurrency: int, timeout: float) -> PromptLikelihoods:
+    """How likely texts are to a server's models: see `providers.likelihood`. Raises CallFailed where no key is."""
+    from providers.likelihood import PromptLikelihoods
+
+    return PromptLikelihoods(api_base, api_key_env=api_key_env, concurrency=concurrency, timeout=timeout)

@@ -17,9 +17,9 @@ _SETTINGS = frozenset({401, 403, 404})
 
 
 def failure(
-    error: Exception, response: httpx.Response | None, redacted: Callable[[bytes], bytes], *, where: str, key: str
+    error: Exception, response: httpx.Response | None, redacted: Callable[[bytes], bytes], *, where: str, mend: str
 ) -> CallFailed:
-    """Of a request to `where` with the key that the setting or variable `key` names; bodies come out `redacted`."""
+    """Of a request to `where`; bodies come out `redacted`. `mend`: what to do where settings are at fault."""
     if response is None and isinstance(error, openai.BadRequestError):
         return _not_sent(error, redacted, where)
     if response is None:
@@ -30,9 +30,9 @@ def failure(
     if status < 400:
         what = str(error) if isinstance(error, Malformed) else f"unreadable reply ({type(error).__name__})"
         return CallFailed(what, where=where, blame=Blame.WEATHER, billed=True, status=status, body=body)
-    blame, mend = Blame.REQUEST, ""
+    blame = Blame.REQUEST
     if status in _SETTINGS:
-        blame, mend = Blame.SETTINGS, f"Check strong.model, strong.api_base and {key}"
+        blame = Blame.SETTINGS
     elif status in _WEATHER or status >= 500:
         blame = Blame.WEATHER
     return CallFailed(
@@ -43,7 +43,7 @@ def failure(
         status=status,
         body=body,
         retry_after=_retry_after(response),
-        mend=mend,
+        mend=mend if blame is Blame.SETTINGS else "",
     )
 
 

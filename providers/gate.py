@@ -80,17 +80,23 @@ class Gate:
         return down_since + self._patience
 
     def _succeeded(self) -> None:
-        was_down, was_narrow = self._down_since is not None, self.width < self._most
-        self._failures, self._down_since = 0, None
+        was_narrow = self.width < self._most
         self.width = min(float(self._most), self.width + 1 / self.width)
+        self._answered(was_narrow=was_narrow)
+
+    def _answered(self, *, was_narrow: bool = False) -> None:
+        """It is up, whatever it says."""
+        was_down = self._down_since is not None
+        self._failures, self._down_since = 0, None
         if (was_down or was_narrow) and self.width == self._most:
             self.say("")
         elif was_down:
             self.say(f"endpoint answers again: {int(self.width)} requests at once")
 
     def _failed(self, failed: CallFailed, began: float) -> None:
-        if failed.blame is not Blame.WEATHER:  # it answers
-            self._succeeded()
+        if failed.blame is not Blame.WEATHER:
+            if failed.status is not None:
+                self._answered()
             return
         now = self._clock()
         if failed.retry_after:

@@ -195,8 +195,8 @@ class LiteLLMStrongModel:
         try:
             yield
         except Exception as error:
-            key = self._key_variable or "strong.api_key_env"
-            raise failure(error, seen[-1] if seen else None, self._redacted, where=self._where, key=key) from None
+            mend = f"Check strong.model, strong.api_base and {self._key_variable or 'strong.api_key_env'}"
+            raise failure(error, seen[-1] if seen else None, self._redacted, where=self._where, mend=mend) from None
 
     def _redacted(self, body: bytes) -> bytes:
         return body.replace(self._key.encode(), b"[key]") if self._key else body

@@ -174,9 +174,13 @@ def usage(
     """
     told_input, told_output, cached = _told(reported or {})
     is_off = told_output < max(sum(_least(c, request) for c in found), 1)
+    counted = 0
+    if is_off or (len(found) > 1 and any(c.tokens is None for c in found)):
+        counted = sum(_counted(c, request, count) for c in found)
+        is_off = is_off or 2 * told_output < counted  # one choice was counted, of several
     return Usage(
         input=told_input or count(sent()),
-        output=max(told_output, sum(_counted(c, request, count) for c in found)) if is_off else told_output,
+        output=max(told_output, counted) if is_off else told_output,
         cached=min(cached, told_input),
         estimated=not told_input or is_off,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoring.base import Candidate, Report, Score, Scorer
+from scoring.base import Candidate, Connect, Likelihoods, Report, Score, Scorer
 from scoring.batching import BatchScorer
 from scoring.errors import (
     AveragingFailed,
@@ -18,19 +19,22 @@ from scoring.errors import (
     WeakModelMissing,
 )
 from scoring.preferences import Preference, Sample, pair_up, read_samples, write_whole
-from scoring.settings import TuneSettings, WeakSettings
-from scoring.values import ValueSettings, value_name
+from scoring.settings import ServedSettings, TuneSettings, WeakSettings
+from scoring.values import PAIR, PAIR_PARTS, ValueSettings, value_name
 
 if TYPE_CHECKING:
-    from scoring.log_ratio import LogRatio
+    from scoring.ratio import RatioScorer
     from scoring.sampling import Sampler
 
 __all__ = [
+    "PAIR", "PAIR_PARTS",
     "AveragingFailed",
     "BadPreferences",
     "BadValue",
     "BatchScorer",
     "Candidate",
+    "Connect",
+    "Likelihoods",
     "PairDisagrees",
     "Preference",
     "Report",
@@ -38,6 +42,7 @@ __all__ = [
     "Score",
     "Scorer",
     "ScoringError",
+    "ServedSettings",
     "TuneSettings",
     "TuningFailed",
     "ValueSettings",
@@ -55,21 +60,33 @@ __all__ = [
 ]  # fmt: skip
 
 
-def open_pair(settings: WeakSettings) -> LogRatio:
-    """The log-ratio of the weak pair that `settings` name. Imports torch (3 s) and loads the weights."""
+def _not_connected(served: ServedSettings) -> Likelihoods:
+    raise WeakModelMissing("nothing here connects to it", where=f"weak pair at {served.api_base}", mend="Give connect")
+
+
+def open_pair(settings: WeakSettings, connect: Connect = _not_connected) -> RatioScorer:
+    """The log-ratio of the weak pair that `settings` name. Imports torch (3 s), and loads the weights or connects to
+    their server.
+    """
+    if settings.served is not None:
+        from scoring.served import ServedLogRatio
+
+        return ServedLogRatio(settings, settings.served, connect(settings.served))
     from scoring.log_ratio import LogRatio
 
     return LogRatio(settings)
 
 
-def open_scorer(settings: WeakSettings, values: Sequence[ValueSettings] = ()) -> Scorer:
+def open_scorer(
+    settings: WeakSettings, values: Sequence[ValueSettings] = (), connect: Connect = _not_connected
+) -> Scorer:
     """What an answer is worth: the log-ratio of the weak pair, and `values` added to it. Loads all that they name."""
-    pair = open_pair(settings)
+    pair = open_pair(settings, connect)
     if not values:
         return pair
     from scoring.weighted import weighted_sum
 
-    return weighted_sum(pair, values)
+    return weighted_sum(pair, values, partial(open_pair, connect=connect))
 
 
 def open_sampler(settings: WeakSettings) -> Sampler:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from scoring.backbone import Backbone, common_prefix
+from collections.abc import Sequence
+
+from scoring.backbone import Backbone, Reader, common_prefix
 from scoring.base import Candidate
 from scoring.errors import PairDisagrees
 from scoring.settings import WeakSettings
 
-_TEXTS = (
+_PLAIN_TEXTS = (
     "It was  good.\n\n\tTwice!   ",
     "def f(x):\n        return {y**2: 'e\u0301' for y in x}  # 1234567890",
     "本当に美味しいラーメン。 한국어 ﷽ नमस्ते",
+)
+_TEXTS = (
+    *_PLAIN_TEXTS,
     "🍲🏳️‍🌈👩‍👩‍👧 naïve “—” … <|im_end|></s>",
 )
 """Where tokenizers with one vocabulary differ: white space, digits, scripts, normal forms, special tokens in a text."""
+
+PLAIN_TEXT = "".join(_PLAIN_TEXTS)
+"""The same, but for special tokens, which a server takes for themselves."""
 
 
 def check_agreement(tuned: Backbone, reference: Backbone, settings: WeakSettings) -> None:
@@ -49,12 +57,14 @@ def _readings(tuned: Backbone, reference: Backbone) -> str | None:
     for text in _TEXTS:
         one, other = (of.reader.row(Candidate(text, text, complete=False)).ids for of in (tuned, reference))
         if one != other:
-            at = common_prefix(one, other)
-            first, second = (", ".join(map(str, ids[at : at + 3])) or "none" for ids in (one, other))
-            return (
-                f"{text!r} is read from token number {at} on as {first} by the tuned model, {second} by the reference"
-            )
+            return _difference(text, one, other, "the tuned model", "the reference")
     return None
+
+
+def _difference(text: str, one: Sequence[int], other: Sequence[int], whose: str, others: str) -> str:
+    at = common_prefix(one, other)
+    first, second = (", ".join(map(str, ids[at : at + 3])) or "none" for ids in (one, other))
+    return f"{text!r} is read from token number {at} on as {first} by {whose}, {second} by {others}"
 
 
 def _logits(tuned: Backbone, reference: Backbone) -> str | None:
@@ -70,3 +80,15 @@ def _ends(tuned: Backbone, reference: Backbone) -> str | None:
     if one.eos_token_id != other.eos_token_id:
         return f"a text ends with {one.eos_token!r} to the tuned model and with {other.eos_token!r} to the reference"
     return None
+
+
+def check_served(model: str, ids: Sequence[int], reader: Reader, settings: WeakSettings) -> None:
+    """Raises PairDisagrees where a served model reads PLAIN_TEXT, but for its first token, as other `ids` than ours."""
+    ours: list[int] = reader.tokenizer(PLAIN_TEXT)["input_ids"]
+    theirs = [*ours[:1], *ids]
+    if theirs != ours:
+        raise PairDisagrees(
+            _difference(PLAIN_TEXT, theirs, ours, "its server", "the tokenizer here"),
+            where=f"weak model {model} and the tokenizer of {settings.reference!r}",
+            mend="Name the directory of the served model's tokenizer in weak.reference",
+        )

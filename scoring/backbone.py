@@ -6,7 +6,8 @@ import copy
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -101,25 +102,42 @@ def load_backbone(settings: WeakSettings, name: str | None = None) -> Backbone:
     """
     name = name or settings.reference
     folder, device = weak_model_dir(name), chosen_device(settings.device)
+    reader = _reader(folder, name, settings)
     dtype = _faster(device) if settings.number_format == "auto" else getattr(torch, settings.number_format)
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    with _failures_told(name):
         weights = _weights(folder, dtype, device)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise WeakModelMissing(
-            f"cannot be loaded: {first_line(error)}",
-            where=f"weak model {name!r}",
-            mend="Give a directory with a causal language model and its tokenizer, as transformers saves them",
-        ) from error
+    context = getattr(weights.config, "max_position_embeddings", None) or sys.maxsize
+    named = str(dtype).removeprefix("torch.")
+    return Backbone(_sharing(weights), weights, reader, device, named, context)
+
+
+def load_reader(settings: WeakSettings) -> Reader:
+    """With the tokenizer of `weak.reference`, which needs no weights. Raises WeakModelMissing."""
+    return _reader(weak_model_dir(settings.reference), settings.reference, settings)
+
+
+def _reader(folder: Path, name: str, settings: WeakSettings) -> Reader:
+    with _failures_told(name):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     if tokenizer.eos_token_id is None:
         raise WeakModelMissing(
             "its tokenizer has no end-of-sequence token",
             where=f"weak model {name!r}",
             mend="Set eos_token in its tokenizer_config.json",
         )
-    context = getattr(weights.config, "max_position_embeddings", None) or sys.maxsize
-    named = str(dtype).removeprefix("torch.")
-    return Backbone(_sharing(weights), weights, Reader(tokenizer, settings), device, named, context)
+    return Reader(tokenizer, settings)
+
+
+@contextmanager
+def _failures_told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise WeakModelMissing(
+            f"cannot be loaded: {first_line(error)}",
+            where=f"weak model {name!r}",
+            mend="Give a directory with a causal language model and its tokenizer, as transformers saves them",
+        ) from error
 
 
 def _weights(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:

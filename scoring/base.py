@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from scoring.settings import ServedSettings
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -37,6 +39,21 @@ class Scorer(Protocol):
         """One score per candidate, in order; raises ScoringError."""
         ...
 
+
+class Likelihoods(Protocol):
+    """Models elsewhere that tell how likely a text is. Blocks, as a scorer does; what it raises is told as it is."""
+
+    def log_probs(self, models: Sequence[str], rows: Sequence[Sequence[int]]) -> list[list[list[float]]]:
+        """For each model, and each row of token ids: nats of each token after those before it, NaN of the first."""
+        ...
+
+    def token_ids(self, model: str, text: str) -> list[int]:
+        """A text as the model's own tokenizer reads it, but for its first token."""
+        ...
+
+
+Connect = Callable[[ServedSettings], Likelihoods]
+"""Opens the way to a server of weak models."""
 
 Report = Callable[[int, int, float | None], None]
 """Told as long work goes on: steps done, steps in all, and the loss where there is one."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from scoring.base import Candidate, Score, Scorer
-from scoring.errors import ScoringError
 
 _AT_ONCE = 256
 """Candidates from which on no further request joins a batch: a long one must not keep the others waiting."""
@@ -69,7 +68,7 @@ class BatchScorer:
                 future.cancel()
             raise
         except Exception as error:
-            if len(requests) > 1 and isinstance(error, ScoringError):
+            if len(requests) > 1:
                 for request in requests:
                     await self._score([request])
             else:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from scoring.base import Candidate, Score
-from scoring.log_ratio import LogRatio
+from scoring.ratio import RatioScorer
 from scoring.values import CuriosityValue
 
 
@@ -19,7 +19,7 @@ class Curiosity:
     scale = "1 at best"
     traits: Mapping[str, str] = {}
 
-    def __init__(self, settings: CuriosityValue, pair: LogRatio) -> None:
+    def __init__(self, settings: CuriosityValue, pair: RatioScorer) -> None:
         self._settings, self._pair = settings, pair
 
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:

@@ -26,7 +26,8 @@ _ADAPTERS = Path(__file__).parent / "adapters"
 
 
 def weak_model_dir(model: str) -> Path:
-    """Directory from which transformers loads `model`: a local one, or that of a converted GGUF file, ours or a user's.
+    """Directory from which transformers loads `model` or its tokenizer: a local one, or that of a converted GGUF file,
+    ours or a user's.
 
     Raises WeakModelMissing when there is no such directory, the file cannot be read or converted, or the package with
     the built-in weights is not installed.
@@ -38,7 +39,7 @@ def weak_model_dir(model: str) -> Path:
     if path.suffix == ".gguf":
         sha256 = _sha256(path, model)
         return _in_cache(sha256) or _converted(path, sha256, model)
-    if not (path / "config.json").is_file():
+    if not any((path / file).is_file() for file in ("config.json", "tokenizer_config.json")):
         raise WeakModelMissing(
             "no model there (config.json not found)",
             where=f"weak model {model!r}",

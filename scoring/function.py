@@ -40,7 +40,7 @@ def _found(name: str) -> Any:
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # importing runs the user's own code
         raise BadValue(
             f"cannot be found: {first_line(error)}",
             where=f"function {name}",

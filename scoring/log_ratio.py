@@ -1,7 +1,4 @@
-"""The log-ratio of a weak pair: V(x, y') = log p_tuned(y'|x) - log p_reference(y'|x), in nats, over all tokens of y'.
-
-W2S-AlignTree (arXiv 2511.11518) and Weak-to-Strong Search (arXiv 2405.19262); no length normalisation, no beta, unless
-`weak.per_token` and `weak.beta` say so.
+"""The log-ratio of a weak pair that runs here.
 
 A search asks for one text after another that begin alike: what the pair has read is kept by prefix, and a candidate
 costs the tokens that are new in it, and one more: the last of the old, which predicts the first of the new.
@@ -17,9 +14,10 @@ from functools import partial
 import torch
 
 from scoring.backbone import Row, common_prefix
-from scoring.base import Candidate, Score
+from scoring.base import Candidate
 from scoring.pair import Pair, Unread
 from scoring.prefixes import Prefixes, Reading
+from scoring.ratio import RatioScorer, Read
 from scoring.settings import WeakSettings
 
 _STEM = 64
@@ -35,56 +33,24 @@ class _Text:
     start: int
 
 
-@dataclass(frozen=True)
-class _Read:
-    """Log-probabilities (nats) of an answer's tokens: (2, tokens), tuned and reference; the entropy (bits) after it."""
-
-    log_probs: torch.Tensor
-    entropy: float
-
-
-class LogRatio:
-    """Scores candidates by the log-ratio. Raises WeakModelMissing and PairDisagrees at load.
+class LogRatio(RatioScorer):
+    """Raises WeakModelMissing and PairDisagrees at load.
 
     A value is that of its candidate alone, up to rounding, whatever else is in the batch and whatever is kept.
     """
 
-    name = "log_ratio"
-
     def __init__(self, settings: WeakSettings) -> None:
-        self._settings = settings
-        self.scale = "nats per token" if settings.per_token else "nats"
+        super().__init__(settings)
         self._pair = Pair(settings)
         self.traits = self._pair.traits
         self.prefixes = Prefixes(settings.memory if self._pair.remembers else 0)
         self.tokens_read = 0
         """Tokens that went through each of the two models so far, padding not counted."""
 
-    def score(self, candidates: Sequence[Candidate]) -> list[Score]:
-        """Parts: log-probability (nats) of the answer under the tuned and the reference model, its weak tokens, and the
-        entropy (bits) of the reference model's next token after it.
-        """
-        scores = []
-        for read in self._read(candidates):
-            up, down = read.log_probs.sum(dim=1).tolist()
-            count = read.log_probs.shape[1]
-            parts = {"tuned": up, "reference": down, "tokens": count, "entropy": read.entropy}
-            tokens = max(count, 1) if self._settings.per_token else 1
-            scores.append(Score(self._settings.beta * (up - down) / tokens, parts))
-        return scores
-
-    def token_ratios(self, candidates: Sequence[Candidate]) -> list[list[float]]:
-        """Each answer's token log-ratios, in nats, that of its EOS last where it is scored; they sum to the value."""
-        return [(read.log_probs[0] - read.log_probs[1]).tolist() for read in self._read(candidates)]
-
-    def reference_log_probs(self, candidates: Sequence[Candidate]) -> list[torch.Tensor]:
-        """Of each answer's tokens under the reference model, (tokens,), nats."""
-        return [read.log_probs[1] for read in self._read(candidates)]
-
-    def _read(self, candidates: Sequence[Candidate]) -> list[_Read]:
+    def _read(self, candidates: Sequence[Candidate]) -> list[Read]:
         texts = [_text(c.prompt, self._pair.reader.row(c)) for c in candidates]
         once = list(dict.fromkeys(text for text in texts if text.ids))
-        found = {text: _Read(torch.zeros(2, 0, dtype=torch.double), 0.0) for text in texts if not text.ids}
+        found = {text: Read(torch.zeros(2, 0, dtype=torch.double), 0.0) for text in texts if not text.ids}
         while self.prefixes.limit and (stems := self._stems(once)):
             for batch in self._batches(stems):
                 self._read_batch(batch)
@@ -127,7 +93,7 @@ class LogRatio:
         if batch:
             yield batch
 
-    def _read_batch(self, texts: Sequence[_Text]) -> dict[_Text, _Read]:
+    def _read_batch(self, texts: Sequence[_Text]) -> dict[_Text, Read]:
         pasts = [self.prefixes.find(text.prompt, text.ids) for text in texts]
         rows = [_unread(text, past) for text, past in zip(texts, pasts, strict=True)]
         self.tokens_read += sum(len(row.ids) for row in rows)
@@ -135,7 +101,7 @@ class LogRatio:
         for text, past, row, (reading, entropy) in zip(texts, pasts, rows, self._pair.read(rows), strict=True):
             again = sum(map(len, past)) - row.past_tokens
             whole = torch.cat([*(one.log_probs for one in past), reading.log_probs[:, again:]], dim=1)
-            found[text] = _Read(whole[:, text.start :], entropy)
+            found[text] = Read(whole[:, text.start :], entropy)
             if self.prefixes.limit:
                 self.prefixes.keep(text.prompt, text.ids, reading.part(again, len(reading)))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,13 +31,22 @@ class RewardScorer:
         try:
             with loading:
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-                model: Any = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+                found: Any = AutoModelForSequenceClassification.from_pretrained(
+                    folder, dtype=torch.float32, output_loading_info=True
+                )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise WeakModelMissing(
                 f"cannot be loaded: {first_line(error)}", where=self._where,
                 mend="Give a directory with a sequence classifier and its tokenizer, as transformers saves them",
             ) from error  # fmt: skip
+        model, loaded = found
+        if loaded["missing_keys"]:
+            raise BadValue(
+                f"has no weights for {min(loaded['missing_keys'])}: it was not trained as a classifier",
+                where=self._where, mend="Name a model that was",
+            )  # fmt: skip
         self._model: Any = model.to(self._device).eval()
+        self._context = getattr(model.config, "max_position_embeddings", None) or sys.maxsize
         self._check(model.config.num_labels)
         self.scale = "logit" if settings.label is None else "nats"
         self._template = SandboxedEnvironment(undefined=StrictUndefined).from_string(settings.template)
@@ -64,6 +74,11 @@ class RewardScorer:
     def _batches(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Numbers of texts that go through together, the longest first."""
         lengths = [len(ids) for ids in self._ids(texts)["input_ids"]] if texts else []
+        if (longest := max(lengths, default=0)) > self._context:
+            raise BadValue(
+                f"reads {self._context} tokens at most, and a text has {longest}", where=self._where,
+                mend="Lower sampling.max_tokens, or name a model that reads more",
+            )  # fmt: skip
         batch: list[int] = []
         for i in sorted(range(len(texts)), key=lambda i: -lengths[i]):
             if batch and (len(batch) + 1) * lengths[batch[0]] > self._settings.batch_tokens:

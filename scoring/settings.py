@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,44 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 
+class ServedSettings(BaseModel):
+    """Where both models of a weak pair are served, by vLLM, and under which names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    api_base: str = Field(description="Base URL of the server, ending in /v1.")
+    tuned: str = Field(min_length=1, description="The tuned model's name there, such as that of a LoRA module.")
+    reference: str = Field(min_length=1, description="The reference's name there.")
+    api_key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Name of the environment variable that holds the key (the key itself is never a setting); "
+        "none: no key.",
+    )
+    concurrency: int = Field(16, ge=1, description="Most requests in flight at once.")
+    timeout: float = Field(
+        120.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds until one request is given up, and over which a failed one is tried again.",
+    )
+
+    @field_validator("api_base")
+    @classmethod
+    def _without_credentials(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", url):
+            raise ValueError("give a URL such as http://127.0.0.1:8000/v1, without user, password or query")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _two_models(self) -> ServedSettings:
+        if self.tuned == self.reference:
+            raise ValueError("tuned and reference are one model, and nothing would be worth anything")
+        return self
+
+
 class WeakSettings(BaseModel):
-    """The weak pair: a reference, and as tuned the same weights with a LoRA adapter, or another model."""
+    """The weak pair: a reference, and as tuned the same weights with a LoRA adapter, or another model; or served."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -19,18 +56,22 @@ class WeakSettings(BaseModel):
         "embedded",
         min_length=1,
         description="'embedded' (SmolLM2-135M-Instruct), a directory that transformers can load, or a .gguf file "
-        "(converted once, in float32, in the user's cache).",
+        "(converted once, in float32, in the user's cache). Of a served pair only the tokenizer is used.",
     )
     adapter: str | None = Field(
         "sentiment",
         min_length=1,
-        description="A built-in LoRA adapter by name, or a directory in PEFT's format; none where weak.tuned is given.",
+        description="A built-in LoRA adapter by name, or a directory in PEFT's format; none where weak.tuned or "
+        "weak.served is given.",
     )
     tuned: str | None = Field(
         None,
         min_length=1,
         description="In place of an adapter, a whole tuned model, named as weak.reference is. Where the two models' "
         "keys and values differ in shape (layers, heads), every text is read anew each time.",
+    )
+    served: ServedSettings | None = Field(
+        None, description="In place of models that run here: the server of both; settings of how they run do nothing."
     )
     template: str | None = Field(
         None,
@@ -61,16 +102,17 @@ class WeakSettings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_adapter_on_a_tuned_model(cls, data: Any) -> Any:
-        given = isinstance(data, Mapping) and data.get("tuned") is not None
+    def _no_adapter_beside_others(cls, data: Any) -> Any:
+        given = isinstance(data, Mapping) and any(data.get(name) is not None for name in ("tuned", "served"))
         return {"adapter": None, **data} if given else data
 
     @model_validator(mode="after")
-    def _adapter_or_tuned(self) -> WeakSettings:
-        if self.adapter is not None and self.tuned is not None:
-            raise ValueError("weak.adapter and weak.tuned are both given; leave one out, or set it to null")
-        if self.adapter is None and self.tuned is None:
-            raise ValueError("weak.adapter and weak.tuned are both null; give one of them")
+    def _one_tuned_model(self) -> WeakSettings:
+        given = [name for name in ("adapter", "tuned", "served") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"weak.{given[0]} and weak.{given[1]} are both given; leave one out, or set it to null")
+        if not given:
+            raise ValueError("weak.adapter and weak.tuned are both null; give one of them, or weak.served")
         return self
 
     @field_validator("template")

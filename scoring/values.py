@@ -14,6 +14,9 @@ _NAME = r"^[a-z][a-z0-9_]*$"
 PAIR = "log_ratio"
 """What the weak pair's own value is called beside others."""
 
+PAIR_PARTS = PAIR, "tuned", "reference", "tokens", "entropy"
+"""Names that are taken."""
+
 
 class _Value(BaseModel):
     """What all have in common."""

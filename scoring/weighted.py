@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from scoring.base import Candidate, Score, Scorer
 from scoring.curiosity import Curiosity
 from scoring.function import FunctionScorer
-from scoring.log_ratio import LogRatio
+from scoring.ratio import RatioScorer
 from scoring.reward import RewardScorer
+from scoring.settings import WeakSettings
 from scoring.values import PAIR, CuriosityValue, FunctionValue, RewardValue, ValueSettings, value_name
 
 
@@ -51,12 +52,17 @@ class WeightedSum:
         return [Score(value, of) for value, of in zip(values, parts, strict=True)]
 
 
-def weighted_sum(pair: LogRatio, values: Sequence[ValueSettings]) -> WeightedSum:
+OpenPair = Callable[[WeakSettings], RatioScorer]
+
+
+def weighted_sum(pair: RatioScorer, values: Sequence[ValueSettings], open_pair: OpenPair) -> WeightedSum:
     """The pair's log-ratio with these added. Raises WeakModelMissing, PairDisagrees, BadValue."""
-    return WeightedSum(pair, [Part(value_name(value), value.weight, _opened(value, pair)) for value in values])
+    return WeightedSum(
+        pair, [Part(value_name(value), value.weight, _opened(value, pair, open_pair)) for value in values]
+    )
 
 
-def _opened(value: ValueSettings, pair: LogRatio) -> Scorer:
+def _opened(value: ValueSettings, pair: RatioScorer, open_pair: OpenPair) -> Scorer:
     match value:
         case CuriosityValue():
             return Curiosity(value, pair)
@@ -65,4 +71,4 @@ def _opened(value: ValueSettings, pair: LogRatio) -> Scorer:
         case FunctionValue():
             return FunctionScorer(value)
         case _:
-            return LogRatio(value)
+            return open_pair(value)

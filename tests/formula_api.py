@@ -56,7 +56,7 @@ class FormulaAPI:
         self.delay: Callable[[], float] = lambda: 0.0  # seconds before an answer
         self._draws = count()
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -158,7 +158,7 @@ def chat_shape(tokens: list[dict[str, Any]]) -> dict[str, Any]:
     return {"content": tokens}
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
-from scoring import Candidate, Score, ValueSettings, WeakSettings
+from scoring import Candidate, Connect, Score, ValueSettings, WeakSettings
 
 
 class FormulaScorer:
@@ -36,5 +36,7 @@ def value(answer: str, complete: bool) -> float:
     return words.count("good") + words.count("kind") - words.count("bad") - words.count("cold") + noise + 0.5 * complete
 
 
-def open_formula_scorer(settings: WeakSettings, values: Sequence[ValueSettings] = ()) -> FormulaScorer:
+def open_formula_scorer(
+    settings: WeakSettings, values: Sequence[ValueSettings] = (), connect: Connect | None = None
+) -> FormulaScorer:
     return FormulaScorer()

@@ -200,6 +200,20 @@ def test_what_finishing_the_deepest_leaf_costs_is_kept_back_and_no_more() -> Non
     assert method.ask() == [Sample(2, child_id(ROOT, "deep", "length"), 1, 4)]
 
 
+def test_where_finishing_an_answer_fails_another_leaf_is_finished() -> None:
+    method = build(plain(1, children=2, chunk_tokens=4), PROMPT, 8)
+    method.tell(method.ask()[0].number, grown(child(ROOT, "a", 2.0), child(ROOT, "b", 1.0)))
+    for name, outcome in (
+        ("a", Failed("a filter")),
+        ("b", grown(child(child_id(ROOT, "b", "length"), "c", 0.0, tokens=6))),
+    ):
+        (ask,) = method.ask()
+        assert (ask.node, ask.n) == (child_id(ROOT, name, "length"), 1)
+        method.tell(ask.number, outcome)
+    assert method.ask() == []
+    assert method.result().answer == "bc"
+
+
 def test_patience_ends_a_search_that_finds_nothing_better() -> None:
     method = build(plain(50, limits=Limits(iterations=50, patience=3)), PROMPT, 99)
     told = 0

@@ -37,12 +37,12 @@ def cut(*answers: Continuation, tokens: int = 2, unit: Unit = "tokens", longest:
 
 def test_whole_answers_are_cut_and_equal_beginnings_merged() -> None:
     found = cut(whole(["It", " is", " very", " calm", "."]), whole(["It", " is", " not"]), whole(["No"]))
-    first = child_id(ROOT, "It is", "length")
-    second = child_id(first, " very calm", "length")
+    first = child_id(ROOT, "It is", "cut")
+    second = child_id(first, " very calm", "cut")
     assert [(chunk.text, chunk.finish, chunk.tokens, chunk.count, chunk.parent) for chunk in found] == [
-        ("It is", "length", 2, 2, None),
+        ("It is", "cut", 2, 2, None),
         ("No", "stop", 1, 1, None),
-        (" very calm", "length", 2, 1, first),
+        (" very calm", "cut", 2, 1, first),
         (" not", "stop", 1, 1, first),
         (".", "stop", 1, 1, second),
     ]
@@ -72,19 +72,43 @@ def test_the_pieces_of_an_answer_are_the_answer(words: list[str], of: int, unit:
         assert found == ()
         return
     assert "".join(chunk.text for chunk in found) == answer.text
-    assert [chunk.finish for chunk in found] == ["length"] * (len(found) - 1) + [answer.finish]
+    assert [chunk.finish for chunk in found] == ["cut"] * (len(found) - 1) + [answer.finish]
     assert all(chunk.parent == above.id for chunk, above in zip(found[1:], found, strict=False))
     assert sum(chunk.tokens for chunk in found) == (len(words) if told or not ended else longest)
     assert all(chunk.tokens >= 1 for chunk in found if answer.text)
-    _, _, nodes = Growth(build(AlignTreeConfig(), PROMPT, longest).tree.root, 1, longest, 0, unit, cut=of).cost
+    _, _, nodes = Growth(build(AlignTreeConfig(), PROMPT, longest).tree.root, 1, longest, 0, unit, cut=of).size
     assert len(found) <= nodes
+
+
+answers = st.lists(st.tuples(tokens, st.booleans(), st.booleans()), min_size=1, max_size=6)
+
+
+@given(answers, st.integers(1, 3), st.sampled_from(["tokens", "sentence"]))
+def test_what_is_whole_in_the_tree_are_the_answers_that_came(
+    given: list[tuple[list[str], bool, bool]], of: int, unit: Unit
+) -> None:
+    """Whatever tokens they were made of, told or not, and whichever came first."""
+    longest = 12
+    came = [whole(words, "stop" if ended else "length", told=told) for words, told, ended in given]
+    method = build(AlignTreeConfig(children=6, chunk=unit, chunk_tokens=of), PROMPT, longest, whole_only=True)
+    for answer in came:
+        if not (asks := method.ask()):  # nothing new came three times
+            break
+        found = chunks(asks[0], [answer], 1000).chunks
+        new = tuple(Child(c.id, c.text, c.finish, c.tokens, c.count, c.prior, 0.0, parent=c.parent) for c in found)
+        if not new:
+            return
+        method.tell(asks[0].number, Grown(new, Estimate(0.0, "none"), longest, 1))
+    got = {(method.tree.answer(node), node.finish) for node in method.tree.complete}
+    assert got <= {(answer.text, answer.finish) for answer in came}
+    assert (came[0].text, came[0].finish) in got
 
 
 def test_rollouts_sample_at_the_root_until_a_limit_and_take_the_best_whole_answer() -> None:
     config = AlignTreeConfig(children=2, chunk_tokens=4, limits=Limits(nodes=6))
     method = build(config, PROMPT, 8, whole_only=True)
     assert method.ask() == [Sample(0, ROOT, 2, 8, cut=4)]  # two nodes for each of two answers, at most
-    first = Child("a", "a", "length", 4, 2, Estimate(0.5, "logprobs"), 3.0)
+    first = Child("a", "a", "cut", 4, 2, Estimate(0.5, "logprobs"), 3.0)
     ends = [Child(x, x, "length", 4, 1, Estimate(0.5, "logprobs"), v, parent="a") for x, v in (("b", 1.0), ("c", 2.0))]
     method.tell(0, Grown((first, *ends), Estimate(0.0, "none"), 16, 1))
     assert method.ask() == [Sample(1, ROOT, 1, 8, 1, cut=4)]

@@ -16,7 +16,7 @@ from flows.audit import audit
 from flows.config import parse_config
 from flows.errors import BadConfig
 from flows.plan import shape_of
-from flows.rerank import RerankSettings, rerank, weights_of
+from flows.rerank import RerankSettings, as_searched, rerank
 from scoring import BadValue, Candidate, Scorer, ValueSettings, WeakModelMissing, WeakSettings, open_pair, open_scorer
 from scoring.conformance import ScorerConformance
 from scoring.curiosity import Curiosity
@@ -160,6 +160,24 @@ def test_a_label_that_a_reward_model_has_not_is_refused(
         RewardScorer(RewardValue(model=str(judge(labels)), label=label, device="cpu"))
 
 
+def test_a_model_that_is_no_classifier_is_no_judge(tiny: WeakSettings) -> None:
+    with pytest.raises(BadValue, match="it was not trained as a classifier"):
+        RewardScorer(RewardValue(model=tiny.reference, label=0, device="cpu"))
+
+
+def test_a_text_beyond_a_reward_models_context_is_told(judge: Callable[[int], Path]) -> None:
+    scorer = RewardScorer(RewardValue(model=str(judge(1)), device="cpu"))
+    scorer._context = 8
+    with pytest.raises(BadValue, match=r"reads 8 tokens at most, and a text has \d+"):
+        scorer.score([Candidate("The sea", " is" * 20, complete=False)])
+
+
+def test_an_error_shows_no_mapping_that_may_hold_a_key() -> None:
+    with pytest.raises(BadConfig) as told:
+        parse_config({"values": [{"api_key": "sk-SECRET", "kind": "judge"}]}, "of a test")
+    assert "SECRET" not in str(told.value)
+
+
 def test_a_reward_model_that_is_not_there_is_told() -> None:
     with pytest.raises(WeakModelMissing, match="nowhere"):
         RewardScorer(RewardValue(model="nowhere"))
@@ -170,6 +188,7 @@ def test_a_reward_model_that_is_not_there_is_told() -> None:
     [
         ("tests.nowhere:length", "cannot be found"),
         ("tests.test_values:nothing", "cannot be found"),
+        (".test_values:length", "cannot be found"),
         ("tests.test_values:CANDIDATES", "is no function"),
         ("tests.test_values:fails", "failed: KeyError"),
         ("tests.test_values:too_few", "gave 0 numbers for 3 candidates"),
@@ -203,8 +222,9 @@ def test_names_are_unique_and_something_is_left_to_guide_by() -> None:
     function = {"kind": "function", "call": "a:b"}
     with pytest.raises(BadConfig, match="two are called 'function'"):
         parse_config({"values": [function, function | {"weight": 2}]}, "of a test")
-    with pytest.raises(BadConfig, match="two are called 'log_ratio'"):
-        parse_config({"values": [function | {"name": "log_ratio"}]}, "of a test")
+    for taken in ("log_ratio", "entropy", "tokens"):
+        with pytest.raises(BadConfig, match=f"the weak pair has a part called '{taken}'"):
+            parse_config({"values": [function | {"name": taken}]}, "of a test")
     with pytest.raises(BadConfig, match=r"weak\.beta = 0: nothing is left to guide by"):
         parse_config({"weak": {"beta": 0}}, "of a test")
     assert parse_config({"weak": {"beta": 0}, "values": [function]}, "of a test").values[0].weight == 1
@@ -234,8 +254,8 @@ async def test_a_run_by_several_values_is_reranked_by_other_weights_for_nothing(
     record = Record.open("r.db")
     run = record.run(summary.run_id)
     assert audit(record, run.id).faults == ()
-    assert weights_of(config) == {"log_ratio": 1.0, "long": -1.0}
-    (same,) = rerank(record, run, RerankSettings(weights=weights_of(config)))
+    assert as_searched(config) == {"weights": {"log_ratio": 1.0, "long": -1.0}}
+    (same,) = rerank(record, run, RerankSettings(**as_searched(config)))
     assert same.new_text == same.text == summary.answers[0].text
     (longest,) = rerank(record, run, RerankSettings(weights={"long": 1.0}))
     assert longest.new_value == len(longest.new_text) > len(same.text)

@@ -138,13 +138,13 @@ def rerank(run: RunArgument = None, settings: Settings = None, record: RecordOpt
     from flows.bench import open_record
     from flows.config import load_settings
     from flows.plan import config_of
-    from flows.rerank import RerankSettings, weights_of
+    from flows.rerank import RerankSettings, as_searched
     from flows.rerank import rerank as again
     from flows.tables import rerank_table
 
     with open_record(record) as opened:
         row = opened.run(run)
-        weighed = load_settings(RerankSettings, settings or (), weights=weights_of(config_of(row)))
+        weighed = load_settings(RerankSettings, settings or (), **as_searched(config_of(row)))
         found = again(opened, row, weighed)
     if json:
         print_json([asdict(line) for line in found])

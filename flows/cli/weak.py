@@ -195,13 +195,14 @@ def doctor(
     from flows.config import load_config
     from flows.doctor import by_prompt, diagnose, samples_of
     from flows.progress import Steps, Watch
+    from flows.served import Servers
     from flows.tables import diagnosis_table
     from scoring import open_pair
 
     config, samples, steps = load_config(recipe, settings or ()), samples_of(weak or ""), Steps("texts")
     by_prompt(samples, margin)  # what cannot be judged is told before a model is loaded
-    with Watch(steps.line, quiet=quiet):
-        found = diagnose(samples, open_pair(config.weak), margin, steps)
+    with Servers() as servers, Watch(steps.line, quiet=quiet):
+        found = diagnose(samples, open_pair(config.weak, servers), margin, steps)
     if json:
         print_json(found.to_json())
         return

@@ -68,8 +68,10 @@ def build(
             return BestOfN(answers(config), config.limits, tree, choices)
         case BeamConfig():
             return Beam(config, tree, choices)
+        case AlignTreeConfig() if whole_only:
+            return Rollouts(config, tree, choices)
         case AlignTreeConfig():
-            return (Rollouts if whole_only else AlignTree)(config, tree, choices)
+            return AlignTree(config, tree, choices)
 
 
 def called(config: MethodConfig) -> str:

@@ -32,7 +32,7 @@ from flows.methods.tree_search import Growth, TreeSearch
 class AlignTree(TreeSearch):
     """One AlignTree search. Asks in flight visit their path at once, which keeps further asks apart."""
 
-    VERSION = 4
+    VERSION = 6
 
     def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1) -> None:
         super().__init__(tree, config.limits, config.in_flight, choices)

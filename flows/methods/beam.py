@@ -31,7 +31,7 @@ class BeamConfig(MethodSettings):
 class Beam(TreeSearch):
     """One beam search. The tree is the same whatever `in_flight`: a round is told whole before the next is asked."""
 
-    VERSION = 2
+    VERSION = 3
 
     def __init__(self, config: BeamConfig, tree: Tree, choices: int = 1) -> None:
         super().__init__(tree, config.limits, config.in_flight, choices)

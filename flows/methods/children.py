@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from flows.methods.base import Estimate, Sample, Unit
 from flows.methods.ladder import entropy, prior
-from flows.methods.tree import child_id, cut_at_stop
+from flows.methods.tree import CUT, child_id, cut_at_stop
 from providers import Continuation, Finish
 
 
@@ -41,10 +41,15 @@ class Chunks:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A continuation as far as it is kept, and the tokens of that part."""
+    """A continuation as far as it is kept, and the tokens of that part. `goes_on`: in the next piece."""
 
     continuation: Continuation
     tokens: int
+    goes_on: bool = False
+
+    @property
+    def finish(self) -> str:
+        return CUT if self.goes_on else self.continuation.finish
 
 
 def chunks(
@@ -74,52 +79,60 @@ def _merged(root: str, answers: Sequence[Sequence[_Kept]]) -> Iterator[Chunk]:
         parent, below = waiting.popleft()
         merged: dict[str, list[Sequence[_Kept]]] = {}
         for pieces in below:
-            first = pieces[0].continuation
-            merged.setdefault(child_id(parent, first.text, first.finish), []).append(pieces)
+            text = pieces[0].continuation.text
+            merged.setdefault(child_id(parent, text, pieces[0].finish), []).append(pieces)
         for node, equal in merged.items():
             kept = equal[0][0]
             estimate = prior([pieces[0].continuation for pieces in equal], len(below), len(merged))
             above = None if parent == root else parent
-            text, finish = kept.continuation.text, kept.continuation.finish
-            yield Chunk(node, text, finish, kept.tokens, len(equal), estimate, above)
+            yield Chunk(node, kept.continuation.text, kept.finish, kept.tokens, len(equal), estimate, above)
             if longer := [pieces[1:] for pieces in equal if len(pieces) > 1]:
                 waiting.append((node, longer))
 
 
 def _pieces(whole: _Kept, ask: Sample) -> list[_Kept]:
-    """A whole answer as the chunks that a search would have grown it by; each has a token at least."""
+    """A whole answer as the chunks that a search would have grown it by; all but the last end with CUT."""
     if not ask.cut:
         return [whole]
-    text, tokens, ends = whole.continuation.text, whole.continuation.tokens, _ends_of_tokens(whole, ask.max_tokens)
+    text, tokens = whole.continuation.text, whole.continuation.tokens
     found: list[_Kept] = []
-    start = first = taken = 0
-    while start < len(text):
+    start = first = 0
+    for end, last in _cuts(text, _ends_of_tokens(whole, ask.max_tokens), ask):
+        own = tokens[first:last] if tokens else None
+        found.append(_Kept(Continuation(text[start:end], "length", own), last - first, goes_on=True))
+        start, first = end, last
+    if start < len(text) or not found:
+        own = tokens[first:] if tokens else None
+        rest = Continuation(text[start:], whole.continuation.finish, own)
+        found.append(_Kept(rest, max(whole.tokens - first, 1)))
+    return found
+
+
+def _cuts(text: str, ends: Sequence[int], ask: Sample) -> Iterator[tuple[int, int]]:
+    """Where all pieces of a text but the last end, and how many of its tokens end by then. `ends`: of these tokens."""
+    start = first = 0
+    while first < len(ends):
         last = min(first + ask.cut, len(ends))
         end = ends[last - 1]
         unit = _end_of_unit(text[start:], ask.unit)
         if unit is not None and start + unit < end:
             end = start + unit
             last = bisect_left(ends, end, lo=first) + 1  # a token that reaches beyond counts
-        if last == len(ends):
-            end = len(text)
-        ends_here = end == len(text)
+        if end >= len(text) or last >= len(ends):
+            return
         if end > start:
-            finish: Finish = whole.continuation.finish if ends_here else "length"
-            count = max(whole.tokens - taken, 1) if ends_here else last - first
-            found.append(_Kept(Continuation(text[start:end], finish, tokens and tokens[first:last]), count))
-            taken += count
+            yield end, last
         start, first = end, last
-    return found or [whole]
 
 
 def _ends_of_tokens(whole: _Kept, most: int) -> list[int]:
-    """Where in the text each token ends. Where tokens are not told, bits of words stand for them, `most` at most."""
+    """Where in the text each token ends. Where tokens are not told, bits of words stand for them, `most` at most: so
+    that answers which begin alike are cut alike.
+    """
     text, tokens = whole.continuation.text, whole.continuation.tokens
     if tokens:
         return [min(end, len(text)) for end in accumulate(len(token.text) for token in tokens)]
-    ends = [bit.end() for bit in _BIT.finditer(text)] or [len(text)]
-    each = math.ceil(len(ends) / most)
-    return ends[each - 1 :: each]
+    return [*[bit.end() for bit in _BIT.finditer(text)][: most - 1], len(text)]
 
 
 def _is_cut(continuation: Continuation) -> bool:

@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+CUT = "cut"
+"""The finish of a chunk that is part of a whole answer, which goes on below it."""
+
 
 def root_id(prompt: str) -> str:
     """sha256 of the prompt."""
@@ -88,7 +91,7 @@ class Tree:
 
     def add(self, parent: Node, child: Node) -> None:
         child.level = parent.level + 1
-        child.complete = child.finish == "stop" or child.depth >= self.max_tokens
+        child.complete = child.finish == "stop" or (child.finish != CUT and child.depth >= self.max_tokens)
         parent.children.append(child)
         self.nodes[child.id] = child
         if child.complete:

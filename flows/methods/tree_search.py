@@ -28,7 +28,7 @@ class Growth:
     cut: int = 0
 
     @property
-    def cost(self) -> tuple[int, int, int]:
+    def size(self) -> tuple[int, int, int]:
         """Choices; the most tokens, and the most nodes, of each."""
         if not self.cut:
             return self.n, self.max_tokens, 1
@@ -50,6 +50,7 @@ class TreeSearch(ABC):
         self._numbered = 0
         self._why = ""  # set: nothing more is grown
         self._may_finish = True
+        self._finishing: int | None = None  # the ask that is to finish an answer
 
     @abstractmethod
     def _next(self) -> Growth | None:
@@ -88,7 +89,7 @@ class TreeSearch(ABC):
     def _ask(self) -> Sample | None:
         growth = self._next() if not self._why else None
         if growth is not None:
-            n = self._meter.room(growth.iteration, *growth.cost, self._reserve(growth))
+            n = self._meter.room(growth.iteration, *growth.size, self._reserve(growth))
             if n == growth.n or (n and not self._asked):
                 return self._send(replace(growth, n=n))
             if self._asked:  # which may take less than its worst case
@@ -102,13 +103,17 @@ class TreeSearch(ABC):
         for told in children:
             if told.id not in self.tree.nodes:
                 above = parent if told.parent is None else self.tree.nodes[told.parent]
-                depth = above.depth + told.tokens
+                depth = self._depth(above, told)
                 node = Node(told.id, above, told.text, told.finish, depth, told.value, told.prior.value, told.parts)
                 self.tree.add(above, node)
                 new.append(node)
         parent.fruitless = 0 if new else parent.fruitless + 1
         parent.barren = parent.fruitless >= _FRUITLESS
         return new
+
+    def _depth(self, above: Node, told: Child) -> int:
+        """Tokens of the answer up to a new child's end."""
+        return above.depth + told.tokens
 
     def _reserve(self, growth: Growth) -> Cost:
         tree = self.tree
@@ -117,14 +122,14 @@ class TreeSearch(ABC):
         return Cost(tree.max_tokens - self._least_depth(growth), 1, 1)
 
     def _finish(self) -> Sample | None:
-        """When no answer is whole, finish the best leaf that can still be paid for with one more call: once."""
+        """When no answer is whole, finish the best leaf that can still be paid for; another one where that fails."""
         if not self._may_finish or self.tree.complete:
             return None
         most = self.tree.max_tokens
         leaves = [leaf for leaf in self._leaves() if self._meter.affords(1, most - leaf.depth)]
         if not leaves:
             return None
-        self._may_finish = False
+        self._may_finish, self._finishing = False, self._numbered
         best = min(leaves, key=rank)
         return self._send(Growth(best, 1, most - best.depth, 0, extra=True))
 
@@ -135,7 +140,7 @@ class TreeSearch(ABC):
         node.attempts += 1
         node.busy = True
         self._asked[ask.number] = growth
-        self._meter.reserved += self._meter.cost(*growth.cost)
+        self._meter.reserved += self._meter.cost(*growth.size)
         self._begun(growth)
         return ask
 
@@ -147,17 +152,19 @@ class TreeSearch(ABC):
         before, count = self.tree.best, len(self.tree.nodes)
         if isinstance(outcome, Failed):
             self._failed(growth, outcome)
+            self._may_finish = self._may_finish or number == self._finishing
             if not self.tree.root.children:
                 self._why = self._why or outcome.reason
         else:
             self._grown(growth, outcome)
         took = Cost(outcome.tokens, len(self.tree.nodes) - count, outcome.calls)
-        worst = self._meter.cost(*growth.cost)
+        worst = self._meter.cost(*growth.size)
         self._meter.told(growth.iteration, worst, took, better=before != self.tree.best)
 
     def stop(self, reason: str, *, finish: bool = False) -> None:
         self._why = self._why or reason
         self._may_finish = self._may_finish and finish
+        self._finishing = self._finishing if finish else None
 
     def _change(self, limits: Limits, in_flight: int = 1) -> None:
         """Under other limits; whatever ended the search before does so no more."""
