@@ -43,7 +43,7 @@ def test_help_answers_at_once() -> None:
 
 
 def test_align_runs_shows_and_lists(aligntree: Callable[..., Told], recipe: str) -> None:
-    status, out, err = aligntree("align", "The tide is out", "--recipe", recipe, "--set", "methods.1.limits.iterations=2")
+    status, out, err = aligntree("align", "The tide is out", "-r", recipe, "--set", "methods.1.limits.iterations=2")
     assert status == 0, err
     assert out.count("The tide") == 2
     assert "searches 2/2" in err
