@@ -8,6 +8,7 @@ nothing paid for is lost.
 from __future__ import annotations
 
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,9 +156,9 @@ class _Append(Together):
 
     journal: Journal
 
+    @abstractmethod
     def rows(self, at: int) -> _Rows:
         """What is to be appended, `at` that moment of the database's clock."""
-        raise NotImplementedError
 
     def change(self, at: int) -> Change | None:
         """What it does to the counters."""

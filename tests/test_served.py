@@ -39,7 +39,7 @@ from tests.conftest import Told
 from tests.formula_api import Fault, FormulaAPI
 from tests.on_record import Seen, last_search
 from tests.served_api import REFERENCE, TUNED, ServedAPI
-from tests.tiny_model import save_tiny_adapter, save_tiny_gguf, save_tiny_model
+from tests.tiny_model import save_tiny_gguf, save_tiny_pair
 
 KEY = "sk-weak-4711"
 CANDIDATES = [
@@ -54,10 +54,7 @@ CANDIDATES = [
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> WeakSettings:
     """The pair that is served, as it is loaded here."""
-    folder = tmp_path_factory.mktemp("tiny")
-    model = save_tiny_model(folder / "model")
-    adapter = save_tiny_adapter(folder / "adapter", model)
-    return WeakSettings(reference=str(model), adapter=str(adapter), device="cpu", number_format="float32")
+    return save_tiny_pair(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from scoring.values import CuriosityValue, FunctionValue, PairValue, RewardValue
 from scoring.weighted import Part, WeightedSum
 from store import Record
 from tests.formula_scorer import FormulaScorer
-from tests.tiny_model import save_tiny_adapter, save_tiny_model
+from tests.tiny_model import save_tiny_pair
 
 CANDIDATES = [Candidate("The sea", text, complete=False) for text in (" is calm.", " is calm. It rises", " is")]
 
@@ -52,10 +52,7 @@ def no_number(candidates: Sequence[Candidate]) -> list[float]:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> WeakSettings:
-    folder = tmp_path_factory.mktemp("tiny")
-    model = save_tiny_model(folder / "model")
-    adapter = save_tiny_adapter(folder / "adapter", model)
-    return WeakSettings(reference=str(model), adapter=str(adapter), device="cpu", number_format="float32")
+    return save_tiny_pair(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Mistr
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from scoring.embedded import weak_model_dir
+from scoring.settings import WeakSettings
 
 
 def save_tiny_model(folder: Path, *, sliding: bool = False, seed: int = 7, **shape: int) -> Path:
@@ -40,6 +41,13 @@ def save_tiny_adapter(folder: Path, reference: Path, *, seed: int = 1, dora: boo
     lora = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, use_dora=dora)
     get_peft_model(AutoModelForCausalLM.from_pretrained(reference), lora).save_pretrained(str(folder))
     return folder
+
+
+def save_tiny_pair(folder: Path) -> WeakSettings:
+    """A tiny model with a tiny adapter on it, as a pair in float32."""
+    model = save_tiny_model(folder / "model")
+    adapter = save_tiny_adapter(folder / "adapter", model)
+    return WeakSettings(reference=str(model), adapter=str(adapter), device="cpu", number_format="float32")
 
 
 def save_tiny_gguf(file: Path, *, seed: int = 7) -> Path:
