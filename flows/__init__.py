@@ -28,9 +28,10 @@ _LAZY = {
 
 __all__ = ["Answer", "FlowError", "RunConfig", "Summary", "align", "align_flow", "load_config", "resume"]
 
+if not TYPE_CHECKING:  # which would take any name for one of these
 
-def __getattr__(name: str) -> Any:
-    """What a name needs is imported when it is first used: Prefect, SQLAlchemy and pydantic take their time."""
-    if name in _LAZY:
-        return getattr(import_module(f"flows.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """What a name needs is imported when it is first used: Prefect, SQLAlchemy and pydantic take their time."""
+        if name in _LAZY:
+            return getattr(import_module(f"flows.{_LAZY[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -60,9 +60,10 @@ __all__ = [
     "upgrade_record",
 ]
 
+if not TYPE_CHECKING:  # which would take any name for one of these
 
-def __getattr__(name: str) -> Any:
-    """SQLAlchemy takes a third of a second to import: only when the record is opened."""
-    if name in _LAZY:
-        return getattr(import_module(f"store.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """SQLAlchemy takes a third of a second to import: only when the record is opened."""
+        if name in _LAZY:
+            return getattr(import_module(f"store.{_LAZY[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

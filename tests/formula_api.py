@@ -169,6 +169,7 @@ class Server(ThreadingHTTPServer):
 def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
 
         def setup(self) -> None:
             super().setup()

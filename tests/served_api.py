@@ -98,6 +98,7 @@ class ServedAPI:
 def _handler(api: ServedAPI) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
 
         def do_GET(self) -> None:
             if not self._refused():
