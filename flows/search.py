@@ -62,18 +62,21 @@ class Driver:
         under_way = {ask.number: (ask, asyncio.create_task(self._answer(ask))) for ask in open_asks}
         try:
             while True:
-                for ask in self._method.ask():
+                asks = self._method.ask()
+                for ask in asks:
                     under_way[ask.number] = (ask, asyncio.create_task(self._answer(ask)))
+                if not asks:  # else what was told goes on record with the first of their calls
+                    await self._journal.flush()
                 if not under_way:
                     return self._method.result()
                 ask, task = under_way.pop(min(under_way))
                 try:
                     outcome = await task
                 except OutOfBudget as error:
-                    await self._stop(error.what)
+                    self._stop(error.what)
                     continue
-                await self._keep_time()  # before the tell: as replay asks after each tell, so does this
-                await self._tell(ask, outcome)
+                self._keep_time()  # before the tell: as replay asks after each tell, so does this
+                self._tell(ask, outcome)
         except asyncio.CancelledError:
             for _, task in under_way.values():
                 task.cancel()
@@ -83,9 +86,9 @@ class Driver:
             await asyncio.gather(*(task for _, task in under_way.values()), return_exceptions=True)
             await self._calls.drain()
 
-    async def _tell(self, ask: Sample, outcome: Outcome) -> None:
+    def _tell(self, ask: Sample, outcome: Outcome) -> None:
         rows = told(self._told, ask, outcome, self._models.scorer, self._recorded, self._seconds())
-        await self._journal.tell(rows.tell, rows.nodes, rows.scores)
+        self._journal.tell(rows.tell, rows.nodes, rows.scores)
         self._recorded |= {node.id for node in rows.nodes}
         self._told += 1
         self._method.tell(ask.number, outcome)
@@ -96,17 +99,17 @@ class Driver:
     def _seconds(self) -> float:
         return round(time.monotonic() - self._began, 3)
 
-    async def _keep_time(self) -> None:
+    def _keep_time(self) -> None:
         """Where the time is up nothing more is begun, but for the call that finishes an answer."""
         limit = self._method.limits.seconds
         if limit is not None and not self._late and self._seconds() >= limit:
-            await self._stop(f"limits.seconds = {limit:g}", finish=True)
+            self._stop(f"limits.seconds = {limit:g}", finish=True)
 
-    async def _stop(self, reason: str, *, finish: bool = False) -> None:
+    def _stop(self, reason: str, *, finish: bool = False) -> None:
         if self._calls.stopped or (self._late and finish):
             return
         self._late, self._calls.stopped = True, not finish
-        await self._journal.tell(stopped(self._told, reason, finish, self._seconds()).tell)
+        self._journal.tell(stopped(self._told, reason, finish, self._seconds()).tell)
         self._told += 1
         self._method.stop(reason, finish=finish)
 

@@ -32,6 +32,8 @@ VERSION_TABLE = "aligntree_version"
 
 T = TypeVar("T")
 _READ = "aligntree_read"
+_STALLED_MS = 10_000
+_MAY_STALL_MS = "SET {} idle_in_transaction_session_timeout = {}"
 _TOGETHER = 64
 """Transactions in one commit, at most."""
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
@@ -49,6 +51,9 @@ class Together(ABC):
     def committed(self) -> None:
         """Told on the writing thread once it is done, before who waits for it."""
 
+    def failed(self, error: BaseException) -> None:  # noqa: B027 - most need not know
+        """Told on the writing thread where it could not be done, before anything else is."""
+
 
 Work = Callable[[Connection], T] | Together
 
@@ -65,13 +70,16 @@ class Database:
     """A record, open. `transact` runs a function in one transaction on the writing thread; `read` on any.
 
     SQLite runs with WAL, synchronous=FULL, foreign keys, a busy timeout and BEGIN IMMEDIATE: without the last, two
-    processes that read, compute and write lose updates.
+    processes that read, compute and write lose updates. Postgres ends a writer that stalls amid a transaction: all
+    others would wait for its locks.
     """
 
     def __init__(self, url: URL) -> None:
         self.url = url
         self._engine = _engine(url)
-        self._waiting: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        if url.get_backend_name() != "sqlite":
+            event.listen(self._engine, "connect", _end_if_stalled)
+        self._waiting: SimpleQueue[Sequence[_Job[Any]] | None] = SimpleQueue()
         self._writer = Thread(target=self._write, name="record", daemon=True)
         self._writer.start()
 
@@ -111,17 +119,18 @@ class Database:
                     mend="Upgrade it: aligntree upgrade --record RECORD",
                 )
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: Work[T], before: Sequence[Together] = ()) -> T:
         """Run `work` in a transaction on the writing thread; what it raises rolls back, and what others wrote does not.
 
-        What waits while a commit is under way is committed together. `work` may be run again where that failed.
+        What waits while a commit is under way is committed together. `work` may be run again where that failed. What is
+        to be done `before` goes along in the same commit, and by itself where that fails: nobody waits for it alone.
         """
-        return await asyncio.wrap_future(self.submit(work))
+        return await asyncio.wrap_future(self.submit(work, before))
 
-    def submit(self, work: Work[T]) -> Future[T]:
+    def submit(self, work: Work[T], before: Sequence[Together] = ()) -> Future[T]:
         """The same for callers outside an event loop."""
         job = _Job(work)
-        self._waiting.put(job)
+        self._waiting.put([*map(_Job[None], before), job])
         return job.future
 
     def transact_now(self, work: Callable[[Connection], T]) -> T:
@@ -132,11 +141,12 @@ class Database:
     def _write(self) -> None:
         closing = False
         while not closing:
-            jobs = [self._waiting.get()]
-            while not self._waiting.empty() and len(jobs) < _TOGETHER:
-                jobs.append(self._waiting.get())
-            closing = None in jobs
-            self._commit([job for job in jobs if job is not None and job.future.set_running_or_notify_cancel()])
+            jobs = list[_Job[Any]]()
+            while not closing and (not jobs or not self._waiting.empty()) and len(jobs) < _TOGETHER:
+                found = self._waiting.get()
+                closing = found is None
+                jobs += found or ()
+            self._commit([job for job in jobs if job.future.set_running_or_notify_cancel()])
 
     def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
         """All in one transaction; each in its own where one of them fails."""
@@ -151,6 +161,8 @@ class Database:
             try:
                 self._commit_all([job])
             except BaseException as error:
+                if isinstance(job.work, Together):
+                    job.work.failed(error)
                 job.future.set_exception(error)
 
     def _commit_all(self, jobs: Sequence[_Job[Any]]) -> None:
@@ -177,6 +189,8 @@ class Database:
         level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         connecting = self._engine.connect().execution_options
         with self._failures_told(), connecting(**{_READ: True}, **level) as connection, connection.begin():
+            if level:  # who reads may take long over it, and nobody waits for that
+                connection.exec_driver_sql(_MAY_STALL_MS.format("LOCAL", 0))
             return work(connection)
 
     def close(self) -> None:
@@ -252,6 +266,11 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
         with trial:
             connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _end_if_stalled(connection: Any, _: Any) -> None:
+    connection.execute(_MAY_STALL_MS.format("SESSION", _STALLED_MS))
+    connection.commit()
 
 
 def _until_unlocked() -> Retrying:

@@ -1,8 +1,8 @@
 """Appending to one search's record, under its lease: asks, calls (intents), replies, nodes, scores, tells.
 
 Life of a paid call: `intend` (budget reserved and intent, one transaction) -> HTTP -> `settle` (reply and what it
-cost, one transaction) -> scoring -> `tell` (nodes, scores and the tell, one transaction). Killed between any two,
-nothing paid for is lost.
+cost, one transaction) -> scoring -> `tell` (nodes, scores and the tell), which is written with what comes next: most
+often the intents that follow from it, never after them. Killed between any two, nothing paid for is lost.
 """
 
 from __future__ import annotations
@@ -117,33 +117,56 @@ class Journal:
         self.asks = set(connection.scalars(select(asks.c.number).where(asks.c.search_id == lease.search_id)))
         """Numbers of the asks on record."""
         self.intents = dict(_unanswered(connection, lease.search_id))
+        self.behind: BaseException | None = None
+        """Why a tell is missing on record: nothing that may follow from it is written any more."""
+        self._held: list[_Told] = []
 
     async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
         """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""
         call = vars(key) | {"request": request, "worst_tokens": worst.tokens, "worst_price": worst.price}
-        await self._database.transact(_Intended(self, ask, key, call, worst))
+        await self._append(_Intended(self, ask, key, call, worst))
 
     async def settle(self, key: CallKey, reply: ReplyRow, *, billed: bool = True) -> None:
         """What came back for an intent, and what it cost; a failure that may have been billed costs the worst case."""
         intent = self.intents[key]
         cost, row = settlement(reply, intent.worst, billed)
-        await self._database.transact(_Settled(self, key, vars(key) | row, intent, cost))
+        await self._append(_Settled(self, key, vars(key) | row, intent, cost))
 
     async def adopt(self) -> None:
         """Settle the intents that a former owner left without a reply: possibly billed, at their worst case."""
         for key in list(self.intents):
             await self.settle(key, ReplyRow(None, {"what": "no reply on record", "billed": True}, b""))
 
-    async def tell(self, told: TellRow, new_nodes: Sequence[NodeRow] = (), new_scores: Sequence[ScoreRow] = ()) -> None:
-        """An outcome as the method is about to be told it, with the nodes and scores it brought."""
+    def tell(self, told: TellRow, new_nodes: Sequence[NodeRow] = (), new_scores: Sequence[ScoreRow] = ()) -> None:
+        """An outcome as the method is told it, with the nodes and scores it brought: in the same commit as what is
+        appended next, or by `flush`. Where it cannot be written, whatever would follow from it is refused.
+        """
         rows = [(nodes, vars(node)) for node in new_nodes] + [(scores, vars(score)) for score in new_scores]
-        await self._database.transact(_Told(self, [*rows, (tells, vars(told))]))
+        self._held.append(_Told(self, [*rows, (tells, vars(told))]))
+
+    async def flush(self) -> None:
+        """What was told is on record now. Raises what kept it from there."""
+        if self._held:
+            await self._database.transact(lambda _: None, self._taken())
+        _check_whole(self)
 
     async def close(self, status: str, answer: Mapping[str, Any] | None) -> None:
         """Give the lease back, with the search's status and answer so far."""
         mine = and_(searches.c.id == self.lease.search_id, searches.c.fence == self.lease.fence)
-        closed = update(searches).where(mine).values(status=status, answer=answer, owner=None, expires=None)
-        await self._database.transact(lambda connection: connection.execute(closed))
+        closed = update(searches).where(mine).values(status=status, owner=None, expires=None)
+
+        def work(connection: Connection) -> None:
+            # An answer that is ahead of the record is not told.
+            connection.execute(closed if self.behind else closed.values(answer=answer))
+
+        await self._database.transact(work, self._taken())
+
+    async def _append(self, work: _Append) -> None:
+        await self._database.transact(work, self._taken())
+
+    def _taken(self) -> Sequence[_Told]:
+        held, self._held = self._held, []
+        return held
 
 
 _Rows = Sequence[tuple[Table, Mapping[str, Any]]]
@@ -219,6 +242,7 @@ class _Intended(_Append):
     sent: int = field(init=False)
 
     def rows(self, at: int) -> _Rows:
+        _check_whole(self.journal)
         self.sent = at
         return [(asks, vars(self.ask)), (calls, {**self.call, "sent": at})]
 
@@ -254,7 +278,17 @@ class _Told(_Append):
     content: _Rows
 
     def rows(self, at: int) -> _Rows:
+        _check_whole(self.journal)
         return self.content
+
+    def failed(self, error: BaseException) -> None:
+        self.journal.behind = error
+
+
+def _check_whole(journal: Journal) -> None:
+    """Nothing may be on record that follows from what is not."""
+    if journal.behind is not None:
+        raise journal.behind
 
 
 def _unanswered(connection: Connection, search_id: str) -> Iterator[tuple[CallKey, Intent]]:

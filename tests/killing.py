@@ -17,7 +17,7 @@ from flows.bench import open_bench, open_bench_of
 from flows.cli import main
 from providers.base import ContinuationRequest, Reply
 from providers.litellm import LiteLLMStrongModel
-from store.database import Database, Work
+from store.database import Database, Together, Work
 from store.lease import LIFE_MS
 from tests.conftest import config_for
 from tests.formula_scorer import open_formula_scorer
@@ -108,9 +108,9 @@ def _work(base: str, record: str, die_at: int | None, settings: dict[str, Any], 
     steps = Steps(die_at)
     transact, send = Database.transact, LiteLLMStrongModel.send
 
-    async def dying_transact(self: Database, work: Work[T]) -> T:
+    async def dying_transact(self: Database, work: Work[T], before: Sequence[Together] = ()) -> T:
         steps.step()
-        done = await transact(self, work)
+        done = await transact(self, work, before)
         steps.step()
         return done
 

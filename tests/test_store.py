@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, inspect, select, text, update
+from sqlalchemy import Connection, create_engine, insert, inspect, select, text, update
 
 from store import (
     AskRow,
@@ -36,6 +37,7 @@ from store import (
 from store.budget import Limits
 from store.chain import link
 from store.database import VERSION_TABLE, Database
+from store.journal import _Told
 from store.lease import Lease, _extend, is_dead, new_owner
 from store.schema import CHAINED, budgets, metadata, searches
 from store.settings import record_url as parse_url
@@ -91,7 +93,8 @@ async def test_a_search_is_read_back_as_it_was_written(record: Record) -> None:
     tell = TellRow(0, 0, "grown", {"children": [[node.id, 2]]})
     await journal.intend(ASK, KEY, {"n": 2}, Cost(100, 50))
     await journal.settle(KEY, REPLY)
-    await journal.tell(tell, [node], [score])
+    journal.tell(tell, [node], [score])
+    await journal.flush()
     history = record.history(journal.lease.search_id)
     assert history.asks == {0: ASK}
     assert history.calls == (KEY,)
@@ -124,28 +127,84 @@ async def test_what_waits_is_written_in_one_transaction_whatever_it_is(
     held = database.submit(hold)
     await asyncio.to_thread(taken.wait, 10)
     monkeypatch.setattr(Database, "_commit_all", counted)
+    other.tell(TellRow(0, 0, "failed", {"reason": "x"}))
     works = [
         one.settle(KEY, REPLY),
         one.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, 50)),
-        other.tell(TellRow(0, 0, "failed", {"reason": "x"})),
-        one.intend(AskRow(1, "sample", "c" * 64, 0, {}), CallKey(1, 0, 0), {}, Cost(100, 50)),
-        one.tell(TellRow(0, 0, "failed", {"reason": "x"})),
         other.settle(KEY, REPLY),
+        one.intend(AskRow(1, "sample", "c" * 64, 0, {}), CallKey(1, 0, 0), {}, Cost(100, 50)),
     ]
     waiting = [asyncio.create_task(work) for work in works]
     await asyncio.sleep(0.01)
+    one.tell(TellRow(0, 0, "failed", {"reason": "x"}))
+    waiting.append(asyncio.create_task(one.flush()))
+    await asyncio.sleep(0.01)
     free.set()
     await asyncio.gather(*waiting, asyncio.wrap_future(held))
-    assert commits == [6]
+    assert commits == [7]
     assert list(record.history(one.lease.search_id).asks) == [0, 1]
     assert record.audit(run_id).faults == ()
+
+
+async def test_a_tell_is_on_record_before_what_follows_from_it(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one commit where both can be written. Where it cannot, nothing follows and no answer from it is told."""
+    run_id, journal = await begun(record, limits={"run": {"tokens": 150}})
+    search, later = journal.lease.search_id, AskRow(1, "sample", "c" * 64, 0, {})
+    await journal.intend(ASK, KEY, {}, Cost(100, None))
+    await journal.settle(KEY, REPLY)
+    journal.tell(TellRow(0, 0, "failed", {"reason": "x"}))
+    with pytest.raises(OutOfBudget):
+        await journal.intend(later, CallKey(1, 0, 0), {}, Cost(200, None))
+    assert [tell.position for tell in record.history(search).tells] == [0]
+
+    def full(*_: object) -> None:
+        raise RecordFailed("the disk is full")
+
+    journal.tell(TellRow(1, None, "stop", {"reason": "y"}))
+    with monkeypatch.context() as outage:
+        outage.setattr(_Told, "rows", full)
+        with pytest.raises(RecordFailed, match="full"):
+            await journal.intend(later, CallKey(1, 0, 0), {}, Cost(100, None))
+    journal.tell(TellRow(2, None, "stop", {"reason": "z"}))
+    with pytest.raises(RecordFailed, match="full"):
+        await journal.flush()
+    await record.release(journal, "interrupted", {"text": "ahead"})
+    assert [tell.position for tell in record.history(search).tells] == [0]
+    assert [(row.status, row.answer) for row in record.searches(run_id)] == [("interrupted", None)]
+    assert record.audit(run_id).faults == ()
+
+
+@pytest.mark.parametrize("record_url", ["postgres"], indirect=True)
+def test_who_stalls_amid_a_transaction_does_not_stop_the_others(
+    record_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does who takes long to read."""
+    monkeypatch.setattr("store.database._STALLED_MS", 200)
+    one, other = (Database.open(parse_url(record_url), create=True) for _ in range(2))
+    one.transact_now(lambda c: c.execute(insert(budgets).values(scope="all", unit="tokens", reserved=0, spent=0)))
+    change = update(budgets).values(spent=budgets.c.spent + 1)
+
+    def stall(connection: Connection) -> None:
+        connection.execute(change)
+        time.sleep(1)
+
+    stalling = one.submit(stall)
+    time.sleep(0.1)
+    other.submit(lambda c: c.execute(change)).result(5)
+    with pytest.raises(RecordFailed):
+        stalling.result(5)
+    spent = select(budgets.c.spent)
+    assert other.read(lambda c: (time.sleep(0.5), c.execute(spent).scalar_one())[1]) == 1
+    one.close()
+    other.close()
 
 
 async def test_each_row_is_chained_to_the_one_before(record: Record, database: Database) -> None:
     _, journal = await begun(record)
     await journal.intend(ASK, KEY, {"top_p": 1.0, "stop": ["\n"]}, Cost(100, None))
     await journal.settle(KEY, REPLY)
-    await journal.tell(TellRow(0, 0, "failed", {"reason": "x"}))
+    journal.tell(TellRow(0, 0, "failed", {"reason": "x"}))
+    await journal.flush()
     search = journal.lease.search_id
 
     def rows(connection: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -183,8 +242,9 @@ async def test_a_living_owner_keeps_its_search_and_a_dead_one_is_superseded_at_o
     # The intent without a reply is possibly billed: settled at its worst case.
     (reply,) = record.history(search).replies.values()
     assert (reply.failure, reply.input_tokens, reply.price) == ({"what": "no reply on record", "billed": True}, 100, 50)
+    journal.tell(TellRow(0, None, "stop", {"reason": "late"}))
     with pytest.raises(LeaseLost):
-        await journal.tell(TellRow(0, None, "stop", {"reason": "late"}))
+        await journal.flush()
     assert record.history(search).tells == ()
 
 
@@ -257,7 +317,7 @@ def test_any_text_comes_back_as_it_was(record: Record, prompt: str) -> None:
 
     async def through() -> None:
         _, journal = await begun(record, prompt, name=prompt)
-        await journal.tell(TellRow(0, None, "stop", {"reason": prompt, prompt: [prompt]}))
+        journal.tell(TellRow(0, None, "stop", {"reason": prompt, prompt: [prompt]}))
         await record.release(journal, "done", {"text": prompt})
         row = record.run()
         (search,) = record.searches(row.id)

@@ -51,19 +51,23 @@ def test_a_worker_that_stalls_past_its_lease_can_write_nothing_more(
 ) -> None:
     asyncio.run(align(PROMPTS[:2], formula_config(**SETTINGS), record="whole.db"))
     api.requests.clear()
-    api.delay = lambda: 0.05
+    api.delay = lambda: 0.05 if len(api.requests) < 5 else 1.0
     run = killing.begun(api.base, record_url, SETTINGS, PROMPTS[:2])
     stalled = killing.start(record_url, run, lease_ms=900)
     while len(api.requests) < 5:
         time.sleep(0.01)
+    time.sleep(0.3)  # no write is under way: its requests wait for their replies
     os.kill(stalled.pid or 0, signal.SIGSTOP)
-    time.sleep(1.2)
-    successor = killing.start(record_url, run)
-    successor.join(60)
-    assert successor.exitcode == 0
-    record = Record.open(record_url)
-    head = audit(record, run).head
-    os.kill(stalled.pid or 0, signal.SIGCONT)
+    try:
+        api.delay = lambda: 0.0
+        time.sleep(1.2)
+        successor = killing.start(record_url, run)
+        successor.join(60)
+        assert successor.exitcode == 0
+        record = Record.open(record_url)
+        head = audit(record, run).head
+    finally:  # or this process could never end
+        os.kill(stalled.pid or 0, signal.SIGCONT)
     stalled.join(60)
     assert stalled.exitcode == 1
     assert "another worker has taken this search over" in Path("told").read_text(encoding="utf-8")

@@ -79,7 +79,8 @@ async def put_on_record(journal: Journal, steps: Sequence[Step]) -> None:
         key = CallKey(step.ask.number, 0, 0)
         await journal.intend(step.ask, key, {"n": 4, "seed": number}, Cost(400, None))
         await journal.settle(key, ReplyRow(REPLY, None, BODY, 200, 0, 32))
-        await journal.tell(step.told.tell, step.told.nodes, step.told.scores)
+        journal.tell(step.told.tell, step.told.nodes, step.told.scores)
+    await journal.flush()
 
 
 def expanded(ask: Sample, draw: Random, value: float) -> Grown:
