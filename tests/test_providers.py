@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
+from asyncio import Event
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -60,6 +62,35 @@ async def test_calls_are_made_on_a_kept_connection(api: FormulaAPI) -> None:
         for _ in range(5):
             await strong.send(REQUEST)
     assert (len(api.requests), api.connections) == (5, 1)
+
+
+async def test_litellms_own_log_is_made_where_somebody_reads_it(
+    api: FormulaAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import litellm
+    from litellm.integrations.custom_logger import CustomLogger
+    from litellm.litellm_core_utils.litellm_logging import Logging
+
+    made, heard = list[str](), Event()
+    log = Logging.async_success_handler
+
+    async def counted(self: Logging, *given: Any, **named: Any) -> None:
+        made.append(self.model)
+        await log(self, *given, **named)
+
+    class Reader(CustomLogger):
+        async def async_log_success_event(self, *_: object, **__: object) -> None:
+            heard.set()
+
+    monkeypatch.setattr(Logging, "async_success_handler", counted)
+    async with opened(api) as strong:
+        await strong.send(REQUEST)
+        await asyncio.sleep(0.1)
+        assert made == []
+        monkeypatch.setattr(litellm, "callbacks", [Reader()])
+        await strong.send(REQUEST)
+        await asyncio.wait_for(heard.wait(), 5)
+    assert made == ["formula"]
 
 
 async def test_both_logprob_shapes_become_the_same_tokens(api: FormulaAPI) -> None:

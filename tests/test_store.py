@@ -193,8 +193,12 @@ def test_who_stalls_amid_a_transaction_does_not_stop_the_others(
     other.submit(lambda c: c.execute(change)).result(5)
     with pytest.raises(RecordFailed):
         stalling.result(5)
-    spent = select(budgets.c.spent)
-    assert other.read(lambda c: (time.sleep(0.5), c.execute(spent).scalar_one())[1]) == 1
+
+    def slow(connection: Connection) -> Any:
+        time.sleep(0.5)
+        return connection.execute(select(budgets.c.spent)).scalar_one()
+
+    assert other.read(slow) == 1
     one.close()
     other.close()
 
