@@ -215,7 +215,7 @@ class LiteLLMStrongModel:
 
 @contextmanager
 def _without_log() -> Iterator[None]:
-    """LiteLLM's log of a call, price and all, takes a quarter of the call's CPU time: left out where nobody reads it."""
+    """LiteLLM's log of a call takes a quarter of the call's CPU time: left out where nobody reads it."""
     if _unlogged is None or litellm.callbacks or litellm.success_callback or litellm.failure_callback:
         yield
         return

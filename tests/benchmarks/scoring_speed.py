@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +36,28 @@ AT_ONCE = 16
 FEWER_TOKENS, LESS_TIME = 5, 3
 
 
-async def recorded(searches: int, tokens: int, weak: dict[str, Any]) -> list[Asks]:
-    """Searches of the built-in models: K = 4, L = 8, until the first answers are whole."""
+def recorded(searches: int, tokens: int) -> list[Asks]:
+    """Searches of the built-in models: K = 4, L = 8, until the first answers are whole. In a process of its own, whose
+    memory is not the scorer's.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        return apart.submit(_recorded, searches, tokens).result()
+
+
+def _recorded(searches: int, tokens: int) -> list[Asks]:
     method = {"name": "aligntree", "children": 4, "chunk_tokens": 8, "limits": {"iterations": tokens // 8 + 8}}
     config = parse_config(
         {
             "strong": {"model": "embedded", "choices_per_request": 16, "vocabulary": 262144},
-            "weak": weak, "sampling": {"max_tokens": tokens}, "methods": [method], "searches_at_once": 8,
+            "weak": {"adapter": "sentiment"}, "sampling": {"max_tokens": tokens}, "methods": [method],
+            "searches_at_once": 8,
         },
         "of the benchmark",
     )  # fmt: skip
     prompts = read_prompts((), "held_out")[:searches]
     with tempfile.TemporaryDirectory() as folder:
         url = str(Path(folder) / "bench.db")
-        summary = await align(prompts, config, record=url)
+        summary = asyncio.run(align(prompts, config, record=url))
         with open_record(url) as record:
             return [asks_of(record.history(search.id), search.prompt) for search in record.searches(summary.run_id)]
 
@@ -86,7 +96,7 @@ def peak_memory() -> str:
 
 
 async def measure(new_tokens: int, memory: int) -> bool:
-    searches = await recorded(AT_ONCE, new_tokens, {"adapter": "sentiment"})
+    searches = recorded(AT_ONCE, new_tokens)
     scorer = LogRatio(WeakSettings())
     await scored(scorer, searches[:1], memory)  # the first passes are slow
 
