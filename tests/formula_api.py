@@ -1,7 +1,7 @@
 """A loopback API that answers by formula, a pure function of text, seed and choice; it counts requests.
 
-It speaks OpenAI's completions and chat, and Anthropic's messages; the same text is continued the same by each. Its model
-"judge" says a number of a text, in chat or completions.
+It speaks OpenAI's completions and chat, and Anthropic's messages; the same text is continued the same by each. Its
+model "judge" says a number of a text, in chat or completions.
 
 Where the record, Prefect or timing is tested, this stands for a strong model; where models matter, real ones run.
 """
