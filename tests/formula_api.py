@@ -80,7 +80,7 @@ class FormulaAPI:
         n = min(request.get("n") or 1, self.most_choices or 1_000_000)
         seed, choices, produced = self._seed(request), list[dict[str, Any]](), 0
         for j in range(n):
-            says = request["model"] == JUDGE
+            says = request.get("model") == JUDGE
             tokens, finish = (self.says(text), "stop") if says else continuation(text, seed, j, request["max_tokens"])
             produced += len(tokens)
             words = "".join(t["token"] for t in tokens)
@@ -114,7 +114,7 @@ class FormulaAPI:
 
     def meet(self, request: dict[str, Any]) -> Fault | None:
         """A request as it comes in: counted, and what it is to meet instead of an answer."""
-        if request["model"] == JUDGE:
+        if request.get("model") == JUDGE:
             with self._lock:
                 self.judged.append(request)
                 return self.judge_faults.pop(0) if self.judge_faults else None
