@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows.config import RunConfig
 from flows.errors import FlowError, OtherVersion
-from flows.methods import Method, Sample, child_id, chunks
+from flows.judging import verdict
+from flows.methods import Judged, Method, Sample, Verdict, child_id, chunks
 from flows.plan import config_of, method_config, search_key, shape_of
 from flows.replay import replay, start
-from flows.rows import continuations_from_json
+from flows.rows import continuations_from_json, outcome_of
+from scoring import read_opinion
 from store import Fault, History, Record, ReplyRow, RunRow, SearchRow, Totals, fingerprint
 
 
@@ -76,6 +79,7 @@ def _of_search(record: Record, run: RunRow, config: RunConfig, row: SearchRow) -
     if row.ended and row.answer != method.result().to_json():
         yield f"its answer is {row.answer}, told again it is {method.result().to_json()}"
     yield from _children_of_replies(config, method, history)
+    yield from _verdicts_of_replies(config, history)
 
 
 def _children_of_replies(config: RunConfig, method: Method, history: History) -> Iterator[str]:
@@ -93,3 +97,28 @@ def _children_of_replies(config: RunConfig, method: Method, history: History) ->
         found = chunks(sample, brought, config.strong.vocabulary, method.tree.answer(node), config.sampling.stop)
         if [[chunk.id, chunk.count] for chunk in found.chunks] != [list(pair) for pair in tell.outcome["children"]]:
             yield f"ask {tell.ask} brought other chunks than its replies hold"
+
+
+def _verdicts_of_replies(config: RunConfig, history: History) -> Iterator[str]:
+    """What a judge is told to have said is what its replies hold."""
+    answered = {(key.ask, key.part): reply for key, reply in history.replies.items() if reply.failure is None}
+    for tell in history.tells:
+        outcome = outcome_of(tell, history) if tell.kind == "judged" else None
+        if tell.ask is None or config.judge is None or not isinstance(outcome, Judged):
+            continue
+        for part, told in enumerate(outcome.verdicts):
+            reply = answered.get((tell.ask, part))
+            if reply is None:
+                same = told.value is None
+            else:
+                (said,) = continuations_from_json(reply.continuations or ())
+                same = _alike(told, verdict(told.node, read_opinion(said, config.judge.scale)))
+            if not same:
+                yield f"ask {tell.ask}: node {told.node} is not judged as its reply says"
+
+
+def _alike(one: Verdict, other: Verdict) -> bool:
+    """Up to the last digits, in which machines may differ."""
+    if one.value is None or other.value is None:
+        return (one.value, one.reason) == (other.value, other.reason)
+    return math.isclose(one.value, other.value, rel_tol=1e-9)

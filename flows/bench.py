@@ -15,6 +15,8 @@ from typing import Any
 from flows.calls import Line
 from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
+from flows.judging import Judging, judging
+from flows.methods import JUDGE
 from flows.pace import Pace
 from flows.plan import check_methods, choices, config_of, method_config, new_searches
 from flows.probing import finding_of, warnings_of
@@ -35,7 +37,7 @@ Search = Callable[[str], Awaitable[str]]
 """Carry out the search with this id; returns its status."""
 
 
-Look = Callable[[StrongModel, Scorer], Awaitable[Mapping[str, Any]]]
+Look = Callable[[StrongModel, Scorer, Judging | None], Awaitable[Mapping[str, Any]]]
 """What is to be known of the models before they are worked with."""
 
 
@@ -67,7 +69,8 @@ class Bench:
     """Of the next run, which pays for the probe."""
 
     def __post_init__(self) -> None:
-        self.models.line.gate.say = self.tally.say
+        for line in self.models.lines:
+            line.gate.say = self.tally.say
 
     async def begin(self, prompts: Sequence[str]) -> str:
         """Put a run on record: each prompt becomes a search for each method and seed. Returns the run's id."""
@@ -79,7 +82,7 @@ class Bench:
             name=self.config.name,
             config=self.config.model_dump(mode="json"),
             versions=_versions(),
-            prices=self.models.line.strong.price.to_json() if self.models.line.strong.price else {},
+            prices=_prices(self.models),
             finding=self.finding,
             limits=self.config.budget.scopes(),
             searches=searches,
@@ -136,7 +139,9 @@ async def open_bench(
     with open_record(record, create=True) as opened:
         run_id = new_run_id()
 
-        async def look(strong: StrongModel, scorer: Scorer) -> Mapping[str, Any]:
+        async def look(strong: StrongModel, scorer: Scorer, judging: Judging | None) -> Mapping[str, Any]:
+            if judging is not None:
+                await judging.line.strong.check()
             found = await finding_of(opened, run_id, config, strong)
             warnings = warnings_of(config, strong, datetime.now(UTC).date())
             return {"strong": found, "weak": _told(scorer), "entropy": "bits", "warnings": warnings}
@@ -175,22 +180,40 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
         strong = await asyncio.to_thread(open_strong_model, config.strong)
         batches = BatchScorer(scorer)
         try:
-            if config.budget.in_usd and strong.price is None:
-                raise BadConfig(
-                    f"is set, but the price of {config.strong.model} is not known",
-                    where=config.budget.in_usd,
-                    mend="Set strong.input_price and strong.output_price (USD per million tokens), or limit tokens",
-                )
-            check_methods(config, strong.mode)
-            finding = await look(strong, scorer)
-            strong.adopt(finding["strong"])
-            gate, pace = Gate(config.strong.concurrency, config.strong.retry_for), Pace(record, config.strong)
-            line = Line(strong, gate, pace, choices(config, finding), finding["strong"].get("mode") == "emulated")
-            yield Models(line, batches, scorer.name), finding
+            async with judging(config.judge, record) as judge:
+                _check_prices(config, {"strong": strong} | ({"judge": judge.line.strong} if judge else {}))
+                check_methods(config, strong.mode)
+                finding = await look(strong, scorer, judge)
+                strong.adopt(finding["strong"])
+                yield Models(_line(strong, config, record, finding), batches, scorer.name, judge), finding
         finally:
             servers.close()  # first: batches wait for what is being scored
             batches.close()
             await strong.close()
+
+
+def _line(strong: StrongModel, config: RunConfig, record: Record, finding: Mapping[str, Any]) -> Line:
+    settings = config.strong
+    gate, approximate = Gate(settings.concurrency, settings.retry_for), finding["strong"].get("mode") == "emulated"
+    return Line(strong, gate, Pace(record, settings), choices(config, finding), settings.retry_for, approximate)
+
+
+def _check_prices(config: RunConfig, models: Mapping[str, StrongModel]) -> None:
+    """Raises BadConfig where dollars are limited and one of the models, by the settings' name for it, has no price."""
+    for role, model in models.items():
+        if config.budget.in_usd and model.price is None:
+            raise BadConfig(
+                f"is set, but the price of {model.name} is not known",
+                where=config.budget.in_usd,
+                mend=f"Set {role}.input_price and {role}.output_price (USD per million tokens), or limit tokens",
+            )
+
+
+def _prices(models: Models) -> dict[str, Any]:
+    """The strong model's, and the judge's by its name."""
+    price, judging = models.line.strong.price, models.judging
+    judges = judging.line.strong.price if judging else None
+    return (price.to_json() if price else {}) | ({JUDGE: judges.to_json()} if judges else {})
 
 
 def _told(scorer: Scorer) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.config import RunConfig
-from flows.methods import Method, Sample
+from flows.methods import Ask, Judge, Method, Sample
 from flows.pace import Pace
 from flows.rows import ask_row, continuations_from_json, failure_row, reply_row, request_row
 from flows.tally import Tally
@@ -20,15 +21,17 @@ from store import CallKey, Cost, History, Journal, OutOfBudget, SearchRow
 
 @dataclass(frozen=True)
 class Line:
-    """The way to the strong model that searches share: its gate and pace, and the choices that one request brings.
+    """The way to a model that searches share: its gate and pace, and the choices that one request brings.
 
-    `approximate`: what it brings are no continuations of the model's own.
+    `retry_for`: seconds over which a failed request is tried again. `approximate`: what it brings are no continuations
+    of the model's own.
     """
 
     strong: StrongModel
     gate: Gate
     pace: Pace
     choices_per_request: int
+    retry_for: float
     approximate: bool = False
 
 
@@ -68,7 +71,7 @@ class Calls:
         self.stopped = False
         """Nothing more is sent."""
 
-    def made(self, ask: Sample) -> int:
+    def made(self, ask: Ask) -> int:
         """HTTP requests made for an ask, those that failed included."""
         return sum(len(keys) for (number, _), keys in self._sent.items() if number == ask.number)
 
@@ -85,7 +88,8 @@ class Calls:
         part, most, missing = 0, self._line.choices_per_request, ask.n
         while missing > 0:
             sizes = split(missing, most)
-            requests = (self._part(ask, part + i, size) for i, size in enumerate(sizes))
+            sent = [(part + i, self._request(ask, part + i, size)) for i, size in enumerate(sizes)]
+            requests = (self._part(ask, number, request, self._line) for number, request in sent)
             # All are waited for, whatever one of them brings: what is paid for gets its reply on record.
             brought = await asyncio.gather(*requests, return_exceptions=True)
             failures = [failure for failure in brought if isinstance(failure, BaseException)]
@@ -101,7 +105,17 @@ class Calls:
             most = min(most, max(len(reply.continuations) for reply in replies))
         return got
 
-    async def _part(self, ask: Sample, part: int, n: int) -> Part:
+    async def each(self, ask: Judge, requests: Sequence[ContinuationRequest], line: Line) -> list[Part | CallFailed]:
+        """What each of an ask's requests brought, in order, or how it was refused."""
+        parts = (self._part(ask, number, request, line) for number, request in enumerate(requests))
+        brought: list[Part | CallFailed] = []
+        for one in await asyncio.gather(*parts, return_exceptions=True):  # all are waited for, as above
+            if isinstance(one, BaseException) and not (isinstance(one, CallFailed) and one.blame is Blame.REQUEST):
+                raise one
+            brought.append(one)
+        return brought
+
+    async def _part(self, ask: Ask, part: int, request: ContinuationRequest, line: Line) -> Part:
         """The choices of one part: from the record where they are, else paid for, tried again if need be."""
         sent = self._sent.setdefault((ask.number, part), [])
         for key in sent:
@@ -110,13 +124,13 @@ class Calls:
                 return Part(continuations_from_json(recorded.continuations or ()), recorded.output_tokens)
             if recorded.failure.get("blame") == Blame.REQUEST:
                 raise CallFailed(recorded.failure["what"], where=self._row.id, blame=Blame.REQUEST, billed=False)
-        async for trial in retrying(self._config.strong.retry_for):
+        async for trial in retrying(line.retry_for):
             with trial:
-                reply = await self._call(ask, CallKey(ask.number, part, len(sent)), n)
+                reply = await self._call(ask, CallKey(ask.number, part, len(sent)), request, line)
                 return Part(reply.continuations, reply.usage.output)
         raise AssertionError("retrying returns or raises")
 
-    async def _call(self, ask: Sample, key: CallKey, n: int) -> Reply:
+    async def _call(self, ask: Ask, key: CallKey, request: ContinuationRequest, line: Line) -> Reply:
         """One HTTP request. Whoever cancels this does not cancel what is begun."""
         if self.stopped:
             raise OutOfBudget("the search was stopped", where=f"search {self._row.id}")
@@ -124,36 +138,40 @@ class Calls:
             # Tried again or topped up too often: the call that finishes an answer is not theirs to take.
             raise CallFailed("limits.calls", where=f"search {self._row.id}", blame=Blame.REQUEST, billed=False)
         self._count += 1
-        request = self._request(ask, key.part, n)
-        worst = Cost(*self._line.strong.worst_case(request))
-        async with self._line.gate.passing():
-            await self._line.pace.wait(worst)
-            task = asyncio.create_task(self._send(ask, key, request, worst))
+        worst = Cost(*line.strong.worst_case(request))
+        async with line.gate.passing():
+            await line.pace.wait(worst)
+            task = asyncio.create_task(self._send(ask, key, request, line, worst))
             self._on_the_wire.add(task)
             task.add_done_callback(self._on_the_wire.discard)
             return await asyncio.shield(task)
 
-    async def _send(self, ask: Sample, key: CallKey, request: ContinuationRequest, worst: Cost) -> Reply:
+    async def _send(self, ask: Ask, key: CallKey, request: ContinuationRequest, line: Line, worst: Cost) -> Reply:
         """Intent, request, reply."""
         await self._journal.intend(ask_row(ask), key, request_row(request), worst)
         self._sent[key.ask, key.part].append(key)
         try:
-            reply = await self._line.strong.send(request)
+            reply = await line.strong.send(request)
         except CallFailed as failed:
             await self._journal.settle(key, failure_row(failed), billed=failed.billed)
             raise
-        await self._journal.settle(key, reply_row(reply))
-        await self._line.pace.took(worst, reply.usage.input + reply.usage.output)
+        await self._journal.settle(key, reply_row(reply, all_tops=isinstance(ask, Judge)))
+        await line.pace.took(worst, reply.usage.input + reply.usage.output)
         self._tally.calls += 1
         self._tally.input_tokens += reply.usage.input
         self._tally.output_tokens += reply.usage.output
         return reply
 
-    def _most(self, ask: Sample) -> float:
-        """Calls that may have been made in all by the time an ask makes one more; one is kept back for finishing."""
+    def _most(self, ask: Ask) -> float:
+        """Calls that may have been made in all by the time an ask makes one more: one is kept back for finishing, and
+        those of the judge.
+        """
         tree, limit = self._method.tree, self._method.limits.calls
         if limit is None:
             return math.inf
+        if isinstance(ask, Judge):
+            return limit
+        limit -= self._method.kept_for_judge
         reaches = tree.nodes[ask.node].depth + ask.max_tokens >= tree.max_tokens
         whole = reaches and (ask.unit == "tokens" or ask.cut > 0)
         return limit if tree.complete or whole else limit - 1

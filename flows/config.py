@@ -12,10 +12,19 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from flows.errors import BadConfig
 from flows.gold import Gold
+from flows.judge_settings import JudgeSettings, check
 from flows.methods import AlignTreeConfig, MethodConfig, called
 from flows.self_test import OF_ADAPTERS, KnownTexts
 from providers import StrongSettings
@@ -86,6 +95,7 @@ class RunConfig(_Settings):
     values: tuple[ValueSettings, ...] = Field(
         (), description="What else an answer is worth: a list, each added to the weak pair's value at its weight."
     )
+    judge: JudgeSettings | None = Field(None, description="Chooses among the best whole answers; none: value does.")
     sampling: Sampling = Field(default_factory=Sampling, description="Drawing from the strong model.")
     methods: tuple[MethodConfig, ...] = Field(
         (AlignTreeConfig(),), min_length=1, description="Search methods; each prompt is searched with each."
@@ -130,6 +140,18 @@ class RunConfig(_Settings):
         if not self.weak.beta and not any(value.weight for value in self.values):
             raise ValueError("weak.beta = 0: nothing is left to guide by; raise it, or set values")
         return self
+
+    @model_validator(mode="after")
+    def _a_judge_beside_the_rest(self) -> RunConfig:
+        if self.judge is not None:
+            check(self.judge, self.methods, self.values)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """No judge is no key: there was none when older runs began."""
+        found: dict[str, Any] = told(self)
+        return found if self.judge else {name: value for name, value in found.items() if name != "judge"}
 
     @model_validator(mode="after")
     def _room_for_an_answer(self) -> RunConfig:

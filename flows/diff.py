@@ -67,10 +67,12 @@ def _differences(one: History, other: History, a: TellRow | None, b: TellRow | N
         )
     if a.kind != b.kind:
         yield f"it came to something else: {a.kind} / {b.kind}"
-    if a.kind == b.kind == "grown":
-        if a.outcome["children"] != b.outcome["children"]:
-            yield "other chunks came"
-        for node, _ in a.outcome["children"]:
+    for kind, of, differ in (("grown", "children", "other chunks came"), ("judged", "verdicts", "others were judged")):
+        if not a.kind == b.kind == kind:
+            continue
+        if a.outcome[of] != b.outcome[of]:
+            yield differ
+        for node, _ in a.outcome[of]:
             pair = [
                 {r.name: r.value for r in h.scores.get(node, ()) if r.ask == t.ask} for h, t in ((one, a), (other, b))
             ]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from providers import StrongSettings
+from providers import ConnectionSettings
 from store import Cost, Record, fingerprint
 
 
 class Pace:
     """Delays sending, never asking: the tree does not depend on it."""
 
-    def __init__(self, record: Record, strong: StrongSettings) -> None:
+    def __init__(self, record: Record, model: ConnectionSettings) -> None:
         self._record = record
-        self._endpoint = fingerprint([strong.model, strong.api_base])
-        limits = {"requests": strong.requests_per_minute, "tokens": strong.tokens_per_minute}
+        self._endpoint = fingerprint([model.model, model.api_base])
+        limits = {"requests": model.requests_per_minute, "tokens": model.tokens_per_minute}
         self._limits = {unit: limit for unit, limit in limits.items() if limit is not None}
 
     async def wait(self, worst: Cost) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig, BadPrompts, CannotResume, OtherVersion
+from flows.judge_settings import JudgeSettings
 from flows.methods import Method, MethodConfig, build, called, version
 from providers import Mode, StrongSettings
 from scoring import ValueSettings
@@ -83,7 +84,9 @@ def shape_of(config: RunConfig, method: MethodConfig) -> dict[str, Any]:
         | config.weak.model_dump(include={"tuned": True, "served": _SERVED}, exclude_none=True),
     }
     values = [_value_shape(value) for value in config.values]
-    return shape | ({"values": values} if values else {})  # there were none when older runs began
+    judge = _judge_shape(config.judge) if config.judge else {}
+    more = {"values": values, "judge": judge}  # there were none when older runs began
+    return shape | {name: what for name, what in more.items() if what}
 
 
 _SERVED = {"tuned", "reference"}
@@ -96,6 +99,13 @@ _HOW_FAST = {"device", "number_format", "memory", "batch_tokens", "served"}
 def _value_shape(value: ValueSettings) -> dict[str, Any]:
     served = value.model_dump(include={"served": _SERVED}, exclude_none=True)
     return value.model_dump(mode="json", exclude=_HOW_FAST) | served
+
+
+def _judge_shape(judge: JudgeSettings) -> dict[str, Any]:
+    """What is said to the judge, and of how many answers."""
+    said = {"model", "logprobs", "template", "scale", "candidates", "max_tokens"}
+    endpoint = judge.endpoint.model_dump(exclude_none=True)
+    return judge.model_dump(mode="json", include=said) | ({"endpoint": endpoint} if endpoint else {})
 
 
 def _strong_shape(strong: StrongSettings) -> dict[str, Any]:
@@ -119,7 +129,10 @@ def fresh_method(config: RunConfig, finding: Mapping[str, Any], row: SearchRow) 
     """The method of a search on record, which knows nothing yet. Raises CannotResume."""
     sampling = config.sampling
     found, whole_only = method_config(config, row), finding["strong"].get("mode") == "whole"
-    return build(found, row.prompt, sampling.max_tokens, sampling.stop, choices(config, finding), whole_only=whole_only)
+    return build(
+        found, row.prompt, sampling.max_tokens, sampling.stop, choices(config, finding), whole_only=whole_only,
+        judged=config.judge.candidates if config.judge else 0,
+    )  # fmt: skip
 
 
 def method_config(config: RunConfig, row: SearchRow) -> MethodConfig:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.config import RunConfig
 from flows.errors import RecordMismatch
-from flows.methods import Method, Sample
+from flows.methods import Ask, Method
 from flows.plan import config_of, fresh_method, method_config
 from flows.rows import ask_row, outcome_of
 from store import History, Record, RunRow, SearchRow
@@ -23,7 +23,7 @@ class Start:
     """
 
     method: Method
-    open_asks: tuple[Sample, ...] = ()
+    open_asks: tuple[Ask, ...] = ()
     calls: int = 0
 
 
@@ -50,11 +50,11 @@ def replayed(record: Record, run: RunRow, row: SearchRow, *, until: int | None =
 def replay(
     method: Method,
     history: History,
-    open_asks: Sequence[Sample] = (),
+    open_asks: Sequence[Ask] = (),
     *,
     until: int | None = None,
-    look: Callable[[int, Sequence[Sample]], object] | None = None,
-) -> list[Sample]:
+    look: Callable[[int, Sequence[Ask]], object] | None = None,
+) -> list[Ask]:
     """Tell a method its record, in order; returns the asks it then waits for, on record or not yet.
 
     With `until`, only so many tells, and nothing is asked after the last. Raises RecordMismatch where the method asks
@@ -86,7 +86,7 @@ def replay(
 _MEND = "The record was changed, or it was written by another version of the method"
 
 
-def _asked(method: Method, history: History) -> dict[int, Sample]:
+def _asked(method: Method, history: History) -> dict[int, Ask]:
     asks = {ask.number: ask for ask in method.ask()}
     for number, ask in asks.items():
         recorded = history.asks.get(number)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.gold import judge
-from flows.methods import Node
+from flows.methods import JUDGE, Node, Tree
 from flows.plan import config_of
 from flows.replay import replayed
 from scoring import PAIR, value_name
@@ -25,7 +25,7 @@ class RerankSettings(BaseModel):
     weights: dict[str, float] = Field(
         min_length=1,
         description="What each part counts: tuned and reference (nats), tokens, entropy; of a run with values "
-        "log_ratio, and each of them by its name.",
+        "log_ratio, and each of them by its name; judge, for the answers that one judged.",
     )
     per_token: bool = Field(False, description="Divide by the answer's weak tokens.")
 
@@ -60,24 +60,32 @@ class Reranked:
 
 
 def rerank(record: Record, run: RunRow, settings: RerankSettings) -> list[Reranked]:
-    """A line for each search that has a whole answer. Raises NoSuchPart."""
+    """A line for each search that has a whole answer, and a judged one where the judge counts. Raises NoSuchPart."""
     name = config_of(run).gold
     gold = judge(name) if name else None
     found = []
     for row in record.searches(run.id):
         tree = replayed(record, run, row).tree
-        if not tree.complete or not row.answer:
+        pool = _candidates(tree, settings)
+        if not pool or not row.answer:
             continue
-        best = min(tree.complete, key=lambda node: (-_value(node, settings), node.id))
+        best = min(pool, key=lambda node: (-_value(node, settings), node.id))
         texts = str(row.answer["text"]), tree.answer(best)
         golds = [gold(row.prompt + text) if gold else None for text in texts]
         found.append(
             Reranked(
-                row.prompt, row.method, row.seed, len(tree.complete), texts[0], golds[0], texts[1], golds[1],
+                row.prompt, row.method, row.seed, len(pool), texts[0], golds[0], texts[1], golds[1],
                 _value(best, settings),
             )
         )  # fmt: skip
+    if not found and JUDGE in settings.weights:
+        raise NoSuchPart("no answer was judged", where=f"weights.{JUDGE}", mend="Leave it out, or run with a judge")
     return found
+
+
+def _candidates(tree: Tree, settings: RerankSettings) -> list[Node]:
+    """Whole answers; where the judge counts, those that it judged."""
+    return [node for node in tree.complete if JUDGE not in settings.weights or JUDGE in node.parts]
 
 
 def _value(node: Node, settings: RerankSettings) -> float:

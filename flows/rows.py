@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows.errors import RecordMismatch
-from flows.methods import Child, Estimate, Failed, Grown, Outcome, Sample
+from flows.methods import JUDGE, Ask, Child, Estimate, Failed, Grown, Judge, Judged, Outcome, Verdict
 from providers import CallFailed, Continuation, ContinuationRequest, Reply, Token
 from store import AskRow, History, NodeRow, ReplyRow, ScoreRow, TellRow
 
@@ -22,13 +22,17 @@ class Told:
     scores: tuple[ScoreRow, ...] = ()
 
 
-def ask_row(ask: Sample) -> AskRow:
+def ask_row(ask: Ask) -> AskRow:
+    if isinstance(ask, Judge):
+        return AskRow(ask.number, "judge", ask.node, 0, {"candidates": list(ask.candidates)})
     wanted = {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit} | ({"cut": ask.cut} if ask.cut else {})
     return AskRow(ask.number, "sample", ask.node, ask.attempt, wanted)
 
 
-def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Set[str], seconds: float) -> Told:
+def told(position: int, ask: Ask, outcome: Outcome, scorer: str, known: Set[str], seconds: float) -> Told:
     """The rows of an outcome; nodes that are `known` are not recorded again. `seconds` at work so far."""
+    if isinstance(outcome, Judged):
+        return _judged(position, ask.number, outcome, seconds)
     took = {"tokens": outcome.tokens, "calls": outcome.calls, "seconds": seconds}
     if isinstance(outcome, Failed):
         return Told(TellRow(position, ask.number, "failed", {"reason": outcome.reason, **took}))
@@ -43,6 +47,18 @@ def told(position: int, ask: Sample, outcome: Outcome, scorer: str, known: Set[s
         scores.append(_estimate_row(ask, child.id, "prior", child.prior))
     grown = {"scorer": scorer, "children": [[child.id, child.count] for child in outcome.children], **took}
     return Told(TellRow(position, ask.number, "grown", grown), new, tuple(scores))
+
+
+def _judged(position: int, ask: int, outcome: Judged, seconds: float) -> Told:
+    """What was told are the candidates, each with the reason why it was not judged, if it was not."""
+    verdicts = [[verdict.node, verdict.reason] for verdict in outcome.verdicts]
+    scores = [
+        ScoreRow(ask, verdict.node, JUDGE, verdict.value, dict(verdict.parts))
+        for verdict in outcome.verdicts
+        if verdict.value is not None
+    ]
+    tell = TellRow(position, ask, "judged", {"verdicts": verdicts, "calls": outcome.calls, "seconds": seconds})
+    return Told(tell, scores=tuple(scores))
 
 
 def stopped(position: int, reason: str, finish: bool, seconds: float) -> Told:
@@ -69,6 +85,12 @@ def outcome_of(tell: TellRow, history: History) -> Outcome:
                 return row
         raise RecordMismatch(f"no {name} of node {node[:12]} as of ask {tell.ask}", mend="The record was changed")
 
+    if tell.kind == "judged":
+        verdicts = []
+        for node, reason in tell.outcome["verdicts"]:
+            said = score(node, JUDGE) if reason is None else None
+            verdicts.append(Verdict(node, said.value, said.parts) if said else Verdict(node, None, reason=reason))
+        return Judged(tuple(verdicts), tell.outcome["calls"])
     children, grown = [], history.asks[tell.ask].node_id
     for node, count in tell.outcome["children"]:
         row, value = history.nodes[node], score(node, tell.outcome["scorer"])
@@ -79,7 +101,7 @@ def outcome_of(tell: TellRow, history: History) -> Outcome:
     return Grown(tuple(children), entropy, tell.outcome["tokens"], tell.outcome["calls"])
 
 
-def _estimate_row(ask: Sample, node: str, name: str, estimate: Estimate) -> ScoreRow:
+def _estimate_row(ask: Ask, node: str, name: str, estimate: Estimate) -> ScoreRow:
     parts: dict[str, Any] = {"rung": estimate.rung}
     if estimate.bounds is not None:
         parts["bounds"] = list(estimate.bounds)
@@ -112,9 +134,9 @@ def failure_row(failed: CallFailed) -> ReplyRow:
     return ReplyRow(None, failure, failed.body)
 
 
-def reply_row(reply: Reply) -> ReplyRow:
+def reply_row(reply: Reply, *, all_tops: bool = False) -> ReplyRow:
     return ReplyRow(
-        continuations=continuations_to_json(reply.continuations),
+        continuations=continuations_to_json(reply.continuations, all_tops=all_tops),
         failure=None,
         body=reply.body,
         input_tokens=reply.usage.input,
@@ -127,9 +149,10 @@ def reply_row(reply: Reply) -> ReplyRow:
     )
 
 
-def continuations_to_json(continuations: Sequence[Continuation]) -> list[dict[str, Any]]:
+def continuations_to_json(continuations: Sequence[Continuation], *, all_tops: bool = False) -> list[dict[str, Any]]:
     """The parsed form: tokens with their log-probabilities, and the top list of the first position only, which is all
-    that the prior and the entropy need; the rest is in the body.
+    that the prior and the entropy need; the rest is in the body. With `all_tops` those of the others too: a judge's
+    score may stand anywhere.
     """
     return [
         {
@@ -138,17 +161,18 @@ def continuations_to_json(continuations: Sequence[Continuation]) -> list[dict[st
             "tokens": None if c.tokens is None else [[t.text, t.logprob] for t in c.tokens],
             "top": [list(pair) for pair in c.tokens[0].top] if c.tokens else [],
         }
+        | ({"tops": [[list(pair) for pair in t.top] for t in (c.tokens or ())[1:]]} if all_tops else {})
         for c in continuations
     ]
 
 
 def continuations_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Continuation, ...]:
     return tuple(
-        Continuation(row["text"], row["finish"], None if row["tokens"] is None else _tokens(row["tokens"], row["top"]))
-        for row in rows
+        Continuation(row["text"], row["finish"], None if row["tokens"] is None else _tokens(row)) for row in rows
     )
 
 
-def _tokens(tokens: Sequence[Sequence[Any]], top: Sequence[Sequence[Any]]) -> tuple[Token, ...]:
-    first = tuple((text, logprob) for text, logprob in top)
-    return tuple(Token(text, logprob, first if i == 0 else ()) for i, (text, logprob) in enumerate(tokens))
+def _tokens(row: Mapping[str, Any]) -> tuple[Token, ...]:
+    tops = [tuple((text, logprob) for text, logprob in top) for top in (row["top"], *row.get("tops", ()))]
+    tops += [()] * (len(row["tokens"]) - len(tops))
+    return tuple(Token(text, logprob, top) for (text, logprob), top in zip(row["tokens"], tops, strict=False))

@@ -14,7 +14,20 @@ from dataclasses import dataclass, replace
 
 from flows.calls import Calls, Line
 from flows.config import RunConfig
-from flows.methods import Child, Chunk, Estimate, Failed, Grown, Outcome, Result, Sample, chunks, cut_at_stop
+from flows.judging import Judging
+from flows.methods import (
+    Ask,
+    Child,
+    Chunk,
+    Estimate,
+    Failed,
+    Grown,
+    Outcome,
+    Result,
+    Sample,
+    chunks,
+    cut_at_stop,
+)
 from flows.methods.ladder import weak_prior
 from flows.replay import Start, replay
 from flows.rows import seconds_at_work, stopped, told
@@ -26,11 +39,16 @@ from store import History, Journal, OutOfBudget, SearchRow
 
 @dataclass(frozen=True)
 class Models:
-    """What searches share: the way to the strong model, and the scorer."""
+    """What searches share: the way to the strong model, the scorer, and the judge where there is one."""
 
     line: Line
     batches: BatchScorer
     scorer: str
+    judging: Judging | None = None
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return self.line, *((self.judging.line,) if self.judging else ())
 
 
 class Driver:
@@ -86,7 +104,7 @@ class Driver:
             await asyncio.gather(*(task for _, task in under_way.values()), return_exceptions=True)
             await self._calls.drain()
 
-    def _tell(self, ask: Sample, outcome: Outcome) -> None:
+    def _tell(self, ask: Ask, outcome: Outcome) -> None:
         rows = told(self._told, ask, outcome, self._models.scorer, self._recorded, self._seconds())
         self._journal.tell(rows.tell, rows.nodes, rows.scores)
         self._recorded |= {node.id for node in rows.nodes}
@@ -113,7 +131,15 @@ class Driver:
         self._told += 1
         self._method.stop(reason, finish=finish)
 
-    async def _answer(self, ask: Sample) -> Outcome:
+    async def _answer(self, ask: Ask) -> Outcome:
+        if isinstance(ask, Sample):
+            return await self._grow(ask)
+        judging = self._models.judging
+        if judging is None:  # pragma: no cover
+            raise AssertionError("a method asks for a judge where the config has one")
+        return await judging.judge(ask, self._row.prompt, self._method.tree, self._calls)
+
+    async def _grow(self, ask: Sample) -> Outcome:
         """Sample, merge and score."""
         try:
             parts = await self._calls.collect(ask)

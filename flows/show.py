@@ -30,7 +30,7 @@ def find_search(searches: list[SearchRow], wanted: str) -> SearchRow:
 
 
 def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
-    """Each node with its value, visits and prior; best first; the chosen path in bold with a mark.
+    """Each node with its value V, a judge's value J, visits and prior; best first; the chosen path is bold and marked.
 
     Without `depth` all levels, but of a tree that nobody would read the first few.
     """
@@ -60,7 +60,8 @@ def _label(node: Node, chosen: bool) -> str:
     end = " [dim](end)[/]" if node.finish == "stop" else ""
     visits = f" N {node.visits}" if node.visits else ""
     text = escape(repr(node.text)[1:-1])
-    numbers = escape(f"[{node.id[:8]}]") + f" V {_value(node):+.2f}{visits} P {node.prior:.2f}"
+    judge = "" if node.judge is None else f" J {node.judge:.2f}"
+    numbers = escape(f"[{node.id[:8]}]") + f" V {_value(node):+.2f}{judge}{visits} P {node.prior:.2f}"
     return f"[{style}]{mark}{text}[/]{end} [dim]{numbers}[/]"
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from flows.methods import Sample
+from flows.methods import Ask
 from flows.plan import config_of
 from flows.replay import replay, start
-from store import Record, RunRow, SearchRow
+from store import Record, RunRow, SearchRow, TellRow
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def steps(record: Record, run: RunRow, search: SearchRow) -> list[Step]:
     tree, then = begun.method.tree, list[tuple[int, float | None]]()
     grown = {ask.number: ask.node for ask in begun.open_asks}
 
-    def look(_: int, asks: Sequence[Sample]) -> None:
+    def look(_: int, asks: Sequence[Ask]) -> None:
         grown.update((ask.number, ask.node) for ask in asks)
         then.append((len(tree.nodes) - 1, tree.best))
 
@@ -41,8 +41,8 @@ def steps(record: Record, run: RunRow, search: SearchRow) -> list[Step]:
     for tell, ((before, _), (nodes, best)) in zip(history.tells, pairwise(then), strict=True):
         told = tell.outcome
         tokens += told.get("tokens", 0)
-        outcome = f"{nodes - before} new" if tell.kind == "grown" else f"{tell.kind}: {told['reason']}"
-        node = None if tell.ask is None else tree.nodes[grown[tell.ask]]
+        outcome = f"{nodes - before} new" if tell.kind == "grown" else _otherwise(tell)
+        node = None if tell.ask is None or tell.kind == "judged" else tree.nodes[grown[tell.ask]]
         found.append(
             Step(
                 tell.position + 1, node.id if node else None, node.text if node else "", outcome, nodes, best, tokens,
@@ -50,3 +50,11 @@ def steps(record: Record, run: RunRow, search: SearchRow) -> list[Step]:
             )
         )  # fmt: skip
     return found
+
+
+def _otherwise(tell: TellRow) -> str:
+    """What it came to where nothing was grown."""
+    if tell.kind != "judged":
+        return f"{tell.kind}: {tell.outcome['reason']}"
+    verdicts = tell.outcome["verdicts"]
+    return f"judged: {sum(reason is None for _, reason in verdicts)} of {len(verdicts)}"

@@ -14,7 +14,7 @@ from providers.errors import (
     StrongModelMisconfigured,
     StrongModelUnreachable,
 )
-from providers.settings import StrongSettings
+from providers.settings import ConnectionSettings, StrongSettings, whole_replies
 
 if TYPE_CHECKING:
     from providers.likelihood import PromptLikelihoods
@@ -23,6 +23,7 @@ __all__ = [
     "STOPS_THE_RUN",
     "Blame",
     "CallFailed",
+    "ConnectionSettings",
     "Continuation",
     "ContinuationRequest",
     "Finding",
@@ -36,6 +37,7 @@ __all__ = [
     "StrongSettings",
     "Token",
     "Usage",
+    "open_judge",
     "open_likelihoods",
     "open_strong_model",
 ]
@@ -50,6 +52,16 @@ def open_strong_model(settings: StrongSettings) -> StrongModel:
     from providers.litellm import LiteLLMStrongModel
 
     return LiteLLMStrongModel(settings)
+
+
+def open_judge(settings: ConnectionSettings) -> StrongModel:
+    """A model that is asked for whole replies. Imports LiteLLM (2 s). Raises StrongModelMisconfigured."""
+    whole = whole_replies(settings, "judge")
+    if whole.model == "embedded":
+        return open_strong_model(whole)
+    from providers.litellm import LiteLLMStrongModel
+
+    return LiteLLMStrongModel(whole, "judge")
 
 
 def open_likelihoods(api_base: str, *, api_key_env: str | None, concurrency: int, timeout: float) -> PromptLikelihoods:

@@ -49,8 +49,11 @@ class Endpoint:
     top_k: bool = True
 
 
-def endpoint_of(model: str, overrides: Overrides) -> Endpoint:
-    """The table's entry for a LiteLLM name, overridden. Raises StrongModelMisconfigured where the mode is not known."""
+def endpoint_of(model: str, overrides: Overrides, role: str = "strong") -> Endpoint:
+    """The table's entry for a LiteLLM name, overridden. `role`: whose settings it is in.
+
+    Raises StrongModelMisconfigured where the mode is not known.
+    """
     known = next((entry for entry in _table() if fnmatchcase(model, entry["match"])), {})
     entry = {name: value for name, value in known.items() if name != "match"}
     entry |= {name: value for name, value in overrides.model_dump().items() if value is not None}
@@ -58,9 +61,9 @@ def endpoint_of(model: str, overrides: Overrides) -> Endpoint:
         patterns = ", ".join(dict.fromkeys(e["match"].partition("/")[0] for e in _table()))
         raise StrongModelMisconfigured(
             f"{model!r} names no endpoint that is known here",
-            where="strong.model",
-            mend=f"Use 'embedded' or PROVIDER/NAME with one of {patterns}; or set strong.endpoint.mode and "
-            "strong.api_base",
+            where=f"{role}.model",
+            mend=f"Use 'embedded' or PROVIDER/NAME with one of {patterns}; or set {role}.endpoint.mode and "
+            f"{role}.api_base",
         )
     entry.setdefault("wire", "completions" if entry["mode"] == "completion" else "chat")
     return Endpoint(**entry | {"seed": entry.get("seed") or None})

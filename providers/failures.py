@@ -17,11 +17,19 @@ _SETTINGS = frozenset({401, 403, 404})
 
 
 def failure(
-    error: Exception, response: httpx.Response | None, redacted: Callable[[bytes], bytes], *, where: str, mend: str
+    error: Exception,
+    response: httpx.Response | None,
+    redacted: Callable[[bytes], bytes],
+    *,
+    where: str,
+    mend: str,
+    role: str = "strong",
 ) -> CallFailed:
-    """Of a request to `where`; bodies come out `redacted`. `mend`: what to do where settings are at fault."""
+    """Of a request to `where`; bodies come out `redacted`. `mend`: what to do where settings, those of `role`, are at
+    fault.
+    """
     if response is None and isinstance(error, openai.BadRequestError):
-        return _not_sent(error, redacted, where)
+        return _not_sent(error, redacted, where, role)
     if response is None:
         refused = any(isinstance(e, httpx.ConnectError | httpx.ConnectTimeout) for e in _chain(error))
         what = "connection refused" if refused else f"no reply ({type(error).__name__})"
@@ -47,10 +55,10 @@ def failure(
     )
 
 
-def _not_sent(error: openai.BadRequestError, redacted: Callable[[bytes], bytes], where: str) -> CallFailed:
+def _not_sent(error: openai.BadRequestError, redacted: Callable[[bytes], bytes], where: str, role: str) -> CallFailed:
     """LiteLLM's own table of a model says that it does not take a parameter."""
     told = redacted(str(error).partition(". To drop")[0].encode()).decode()
-    mend = "Set strong.endpoint.logprobs=0 if it is these, else choose another model"
+    mend = f"Set {role}.endpoint.logprobs=0 if it is these, else choose another model"
     return CallFailed(f"not sent: {told}", where=where, blame=Blame.SETTINGS, billed=False, mend=mend)
 
 

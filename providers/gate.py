@@ -23,8 +23,10 @@ class Gate:
     have to wait fails at once. The first success opens it again. One gate serves one event loop.
     """
 
-    def __init__(self, most: int, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._patience, self._clock = most, patience, clock
+    def __init__(
+        self, most: int, patience: float, clock: Callable[[], float] = time.monotonic, where: str = "strong model"
+    ) -> None:
+        self._most, self._patience, self._clock, self._where = most, patience, clock, where
         self.width = float(most)
         self.say: Callable[[str], None] = lambda _: None
         """Told when the endpoint is overloaded, down or well again (an empty text)."""
@@ -75,7 +77,7 @@ class Gate:
         if now - down_since >= self._patience:
             raise CallFailed(
                 f"the endpoint is down for {now - down_since:.0f} s: {self._last}",
-                where="strong model", blame=Blame.ENDPOINT, billed=False, mend="Go on when it is up",
+                where=self._where, blame=Blame.ENDPOINT, billed=False, mend="Go on when it is up",
             )  # fmt: skip
         return down_since + self._patience
 

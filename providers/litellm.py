@@ -49,18 +49,18 @@ class LiteLLMStrongModel:
     """A strong model behind an endpoint that the table knows, or that the user's settings describe.
 
     Raises StrongModelMisconfigured: an unknown endpoint, a template where the endpoint has one of its own, no key where
-    it needs one.
+    it needs one. `role`: whose settings these are, for what is told of them.
     """
 
-    def __init__(self, settings: StrongSettings) -> None:
+    def __init__(self, settings: StrongSettings, role: str = "strong") -> None:
         self.name = settings.model
-        self._settings = settings
-        self._endpoint = endpoint_of(settings.model, settings.endpoint)
+        self._settings, self._role = settings, role
+        self._endpoint = endpoint_of(settings.model, settings.endpoint, role)
         self.mode = self._endpoint.mode
         self._repeats = False
         listed = litellm.model_cost.get(settings.model) or litellm.model_cost.get(self._served) or {}
         self.price, self.retires = _price(settings, listed), retirement(listed)
-        self._base = _base_url(settings, self._endpoint)
+        self._base = _base_url(settings, self._endpoint, role)
         # A key is sent to the endpoint it was named for: none by default to a server of one's own.
         self._key_variable = settings.api_key_env or ("" if settings.api_base else self._endpoint.key_env or "")
         self._key = os.environ.get(self._key_variable, "").strip()
@@ -68,7 +68,7 @@ class LiteLLMStrongModel:
             raise StrongModelMisconfigured(
                 f"no usable key: the environment variable {self._key_variable} is not set or not plain ASCII",
                 where=self._where,
-                mend=f"export {self._key_variable}=..., or name another variable in strong.api_key_env",
+                mend=f"export {self._key_variable}=..., or name another variable in {role}.api_key_env",
             )
         _check(settings, self._endpoint)
         environment = SandboxedEnvironment(undefined=StrictUndefined)
@@ -85,7 +85,7 @@ class LiteLLMStrongModel:
 
     @property
     def _where(self) -> str:
-        return f"strong model {self.name} at {self._base}"
+        return f"{self._role} model {self.name} at {self._base}"
 
     def adopt(self, finding: Mapping[str, Any]) -> None:
         """What a probe found holds from now on: this one's, or that of the run that is gone on with."""
@@ -103,7 +103,7 @@ class LiteLLMStrongModel:
             listed = [m.id async for m in self._client.models.list()]
         except openai.APIConnectionError:
             raise StrongModelUnreachable(
-                "nothing answers there", where=self._where, mend="Start the server, or correct strong.api_base"
+                "nothing answers there", where=self._where, mend=f"Start the server, or correct {self._role}.api_base"
             ) from None
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             raise self._wrong_key(error.status_code) from None  # its body may echo the key
@@ -125,7 +125,7 @@ class LiteLLMStrongModel:
         return StrongModelMisconfigured(
             f"the key was refused (HTTP {status})",
             where=self._where,
-            mend=f"Check {self._key_variable or 'strong.api_key_env'}",
+            mend=f"Check {self._key_variable or f'{self._role}.api_key_env'}",
         )
 
     def worst_case(self, request: ContinuationRequest) -> tuple[int, int | None]:
@@ -203,8 +203,11 @@ class LiteLLMStrongModel:
         try:
             yield
         except Exception as error:
-            mend = f"Check strong.model, strong.api_base and {self._key_variable or 'strong.api_key_env'}"
-            raise failure(error, seen[-1] if seen else None, self._redacted, where=self._where, mend=mend) from None
+            role = self._role
+            mend = f"Check {role}.model, {role}.api_base and {self._key_variable or f'{role}.api_key_env'}"
+            raise failure(
+                error, seen[-1] if seen else None, self._redacted, where=self._where, mend=mend, role=role
+            ) from None
 
     def _redacted(self, body: bytes) -> bytes:
         return body.replace(self._key.encode(), b"[key]") if self._key else body
@@ -244,11 +247,11 @@ def _price(settings: StrongSettings, entry: Mapping[str, Any]) -> Price | None:
     return Price(given, taken, given if cached is None else Decimal(str(cached)))
 
 
-def _base_url(settings: StrongSettings, endpoint: Endpoint) -> str:
+def _base_url(settings: StrongSettings, endpoint: Endpoint, role: str) -> str:
     base = settings.api_base or endpoint.api_base
     if base is None:
         raise StrongModelMisconfigured(
-            f"{settings.model} needs the address of its server", where="strong.api_base",
+            f"{settings.model} needs the address of its server", where=f"{role}.api_base",
             mend="Such as http://127.0.0.1:8000/v1",
         )  # fmt: skip
     return base

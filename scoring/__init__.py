@@ -18,6 +18,7 @@ from scoring.errors import (
     TuningFailed,
     WeakModelMissing,
 )
+from scoring.judge import LLMJudge, Opinion, Rubric, read_opinion
 from scoring.preferences import Preference, Sample, pair_up, read_samples, write_whole
 from scoring.settings import ServedSettings, TuneSettings, WeakSettings
 from scoring.values import PAIR, PAIR_PARTS, ValueSettings, value_name
@@ -34,10 +35,13 @@ __all__ = [
     "BatchScorer",
     "Candidate",
     "Connect",
+    "LLMJudge",
     "Likelihoods",
+    "Opinion",
     "PairDisagrees",
     "Preference",
     "Report",
+    "Rubric",
     "Sample",
     "Score",
     "Scorer",
@@ -53,6 +57,7 @@ __all__ = [
     "open_sampler",
     "open_scorer",
     "pair_up",
+    "read_opinion",
     "read_samples",
     "tune",
     "value_name",

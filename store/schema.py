@@ -165,10 +165,10 @@ def _chained(name: str, *columns: Any) -> Table:
 asks = _chained(
     "asks",
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("kind", String(16), nullable=False),  # sample
+    Column("kind", String(16), nullable=False),  # sample, judge
     Column("node_id", HASH, nullable=False),
     Column("attempt", Integer, nullable=False),  # how often this node had been asked before
-    Column("payload", SafeJSON, nullable=False),  # n, max_tokens
+    Column("payload", SafeJSON, nullable=False),  # n, max_tokens; of a judge the candidates
 )
 
 calls = _chained(
@@ -207,7 +207,7 @@ scores = _chained(
     "scores",
     Column("ask", Integer, primary_key=True, autoincrement=False),
     Column("node_id", HASH, primary_key=True),
-    Column("name", String(64), primary_key=True),  # log_ratio; prior; entropy (of the grown node)
+    Column("name", String(64), primary_key=True),  # log_ratio; prior; entropy (of the grown node); judge
     Column("value", Double, nullable=False),
     Column("parts", SafeJSON, nullable=False),  # named parts; rung and bounds
     ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
@@ -217,7 +217,7 @@ tells = _chained(
     "tells",
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("ask", Integer, nullable=True),  # None: a stop
-    Column("kind", String(16), nullable=False),  # grown, failed, stop
+    Column("kind", String(16), nullable=False),  # grown, judged, failed, stop
     Column("outcome", SafeJSON, nullable=False),  # grown: [node id, count] in order; else the reason
 )
 

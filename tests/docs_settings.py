@@ -86,6 +86,8 @@ def _default(value: Any) -> str:
         return "to be given"
     if isinstance(value, tuple):
         return ", ".join(getattr(v, "name", str(v)) for v in value) or "empty"
+    if isinstance(value, str) and "\n" in value:
+        return f"`{value.splitlines()[0]} ...`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

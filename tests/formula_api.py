@@ -1,6 +1,7 @@
 """A loopback API that answers by formula, a pure function of text, seed and choice; it counts requests.
 
-It speaks OpenAI's completions and chat, and Anthropic's messages; the same text is continued the same by each.
+It speaks OpenAI's completions and chat, and Anthropic's messages; the same text is continued the same by each. Its
+model "judge" says a number of a text, in chat or completions.
 
 Where the record, Prefect or timing is tested, this stands for a strong model; where models matter, real ones run.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +21,7 @@ from typing import Any
 
 from providers.probe import CASES
 
-MODEL = "formula"
+MODEL, JUDGE = "formula", "judge"
 PROBED = len(CASES) + 2
 """Requests of a probe."""
 WORDS = " good", " bad", " kind", " cold", " and", " the", " sea", ", so", " is", " not"
@@ -44,7 +46,10 @@ class FormulaAPI:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []  # of searches
         self.probes: list[dict[str, Any]] = []
+        self.judged: list[dict[str, Any]] = []  # requests to the judge
         self.faults: list[Fault | None] = []  # that the next requests of searches meet
+        self.judge_faults: list[Fault | None] = []
+        self.says: Callable[[str], list[dict[str, Any]]] = opinion  # the judge, of a text
         self.probe_faults: list[Fault] = []
         self.key: str | None = None
         self.shape: Callable[[list[dict[str, Any]]], dict[str, Any]] = completions_shape
@@ -75,7 +80,8 @@ class FormulaAPI:
         n = min(request.get("n") or 1, self.most_choices or 1_000_000)
         seed, choices, produced = self._seed(request), list[dict[str, Any]](), 0
         for j in range(n):
-            tokens, finish = continuation(text, seed, j, request["max_tokens"])
+            says = request.get("model") == JUDGE
+            tokens, finish = (self.says(text), "stop") if says else continuation(text, seed, j, request["max_tokens"])
             produced += len(tokens)
             words = "".join(t["token"] for t in tokens)
             choice: dict[str, Any] = {"index": j, "finish_reason": finish, "logprobs": None}
@@ -108,6 +114,10 @@ class FormulaAPI:
 
     def meet(self, request: dict[str, Any]) -> Fault | None:
         """A request as it comes in: counted, and what it is to meet instead of an answer."""
+        if request.get("model") == JUDGE:
+            with self._lock:
+                self.judged.append(request)
+                return self.judge_faults.pop(0) if self.judge_faults else None
         if not _is_probe(request):
             return self.take(request)
         with self._lock:
@@ -141,6 +151,13 @@ def continuation(text: str, seed: int, choice: int, max_tokens: int) -> tuple[li
         top = [{"token": w, "logprob": -1.0 - 0.5 * k} for k, w in enumerate(WORDS[:5])]
         tokens.append({"token": WORDS[digest[0] % 10], "logprob": -0.1 * (1 + digest[2] % 30), "top_logprobs": top})
     return tokens, "length"
+
+
+def opinion(text: str) -> list[dict[str, Any]]:
+    """A judge's integer from 2 to 9, by a hash of the text, and the next one half as likely."""
+    score = 2 + hashlib.sha256(text.encode()).digest()[0] % 8
+    top = [{"token": str(score), "logprob": math.log(0.6)}, {"token": str(score + 1), "logprob": math.log(0.3)}]
+    return [{"token": str(score), "logprob": math.log(0.6), "top_logprobs": top}]
 
 
 def completions_shape(tokens: list[dict[str, Any]]) -> dict[str, Any]:
@@ -178,7 +195,12 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if self._key_is_wrong():
                 return
-            self.reply(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode())
+            self.reply(
+                200,
+                json.dumps(
+                    {"object": "list", "data": [{"id": name, "object": "model"} for name in (MODEL, JUDGE)]}
+                ).encode(),
+            )
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))

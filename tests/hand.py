@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flows.methods import AlignTreeConfig, Child, Estimate, Grown, Limits, Method, Sample, child_id, root_id
+from flows.methods import AlignTreeConfig, Ask, Child, Estimate, Grown, Limits, Method, Sample, child_id, root_id
 
 PROMPT = "Once"
 ROOT = root_id(PROMPT)
@@ -28,5 +28,12 @@ def plain(iterations: int, **options: Any) -> AlignTreeConfig:
     )
 
 
-def texts(method: Method, asks: Iterable[Sample]) -> list[str]:
+def samples(method: Method) -> list[Sample]:
+    """What a search without a judge asks for."""
+    asks = method.ask()
+    assert all(isinstance(ask, Sample) for ask in asks)
+    return [ask for ask in asks if isinstance(ask, Sample)]
+
+
+def texts(method: Method, asks: Iterable[Ask]) -> list[str]:
     return [method.tree.answer(method.tree.nodes[ask.node]) for ask in asks]

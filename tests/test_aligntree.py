@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from flows.methods import AlignTreeConfig, Estimate, Limits, Sample, build
 from flows.methods.aligntree_config import Widening
 from flows.methods.rules import BACKUPS, RULES
-from tests.hand import PROMPT, ROOT, child, grown, plain, texts
+from tests.hand import PROMPT, ROOT, child, grown, plain, samples, texts
 
 
 def test_selection_rules_term_by_term() -> None:
@@ -59,7 +59,7 @@ def test_aligntree_re_ranks_only_below_the_parents_of_the_highest_returns() -> N
     one_chunk = child(ROOT, "end", 0.5, tokens=1, finish="stop")  # one-chunk answers can win: the root is a parent too
     a = child(ROOT, "a", 1.0, tokens=1)
     method.tell(0, grown(a, one_chunk))
-    (ask,) = method.ask()
+    (ask,) = samples(method)
     assert ask.node == a.id  # a complete child cannot be selected
     method.tell(1, grown(child(a.id, "x", 0.1, tokens=1), child(a.id, "y", 0.2, tokens=1)))
     assert method.ask() == []
@@ -119,7 +119,7 @@ def grown_at_the_root(config: AlignTreeConfig, iterations: int) -> list[int]:
     """Iterations at which the root was grown, where no chunk is better than another."""
     method, at_root = build(config, PROMPT, 9), []
     for number in range(iterations):
-        (ask,) = method.ask()
+        (ask,) = samples(method)
         root = method.tree.root
         if ask.node == ROOT:
             at_root.append(number)
@@ -153,19 +153,19 @@ def test_children_follow_the_limit_of_tokens() -> None:
     """Half of what is left pays for the way to the longest answer: 96 / (2 x 6) = 8, then (96 - 16) / (2 x 4) = 10."""
     config = AlignTreeConfig(limits=Limits(tokens=96), chunk_tokens=2, exploration=0.0)
     method = build(config, PROMPT, 6)
-    assert [ask.n for ask in method.ask()] == [8]
+    assert [ask.n for ask in samples(method)] == [8]
     method.tell(0, grown(*(child(ROOT, f"{i}", float(i)) for i in range(8))))
-    assert [ask.n for ask in method.ask()] == [10]
-    assert [ask.n for ask in build(AlignTreeConfig(), PROMPT, 6).ask()] == [4]
+    assert [ask.n for ask in samples(method)] == [10]
+    assert [ask.n for ask in samples(build(AlignTreeConfig(), PROMPT, 6))] == [4]
 
 
 def test_widening_goes_on_at_the_root_when_all_else_is_complete_and_ends_where_nothing_new_comes() -> None:
     method = build(plain(50, widening=Widening(k0=2, alpha=0.5), chunk_tokens=8), PROMPT, 8)
     for number in range(3):
-        assert [ask.node for ask in method.ask()] == [ROOT]
+        assert [ask.node for ask in samples(method)] == [ROOT]
         method.tell(number, grown(child(ROOT, f"a{number}", float(number), tokens=8)))
     for number in (3, 4, 5):  # once may be chance
-        assert [ask.node for ask in method.ask()] == [ROOT]
+        assert [ask.node for ask in samples(method)] == [ROOT]
         method.tell(number, grown(child(ROOT, "a0", 0.0, tokens=8)))  # merged: nothing new
     assert method.ask() == []
     assert method.result().answer == "a2"
@@ -187,7 +187,7 @@ def test_min_max_scales_returns_over_the_tree() -> None:
     def selected(scale: float, *, min_max: bool) -> list[str]:
         method, order = build(plain(12, min_max=min_max), PROMPT, 6), []
         for number in range(12):
-            (ask,) = method.ask()
+            (ask,) = samples(method)
             order.append(ask.node)
             values = [((number * 7 + i * 5) % 11) * scale + 3 * scale for i in (0, 1)]
             method.tell(number, grown(*(child(ask.node, str(i), v, tokens=1) for i, v in enumerate(values))))

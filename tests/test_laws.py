@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from flows.methods import (
     AlignTree,
     AlignTreeConfig,
+    Ask,
     BaseConfig,
     BeamConfig,
     BestOfNConfig,
@@ -22,6 +23,8 @@ from flows.methods import (
     Estimate,
     Failed,
     Grown,
+    Judge,
+    Judged,
     Limits,
     Method,
     MethodConfig,
@@ -29,6 +32,7 @@ from flows.methods import (
     Outcome,
     Sample,
     Tree,
+    Verdict,
     build,
     child_id,
 )
@@ -88,8 +92,13 @@ def chance(world: dict[str, Any], *what: object) -> float:
     return int.from_bytes(digest[:6]) / 2**48
 
 
-def answer(world: dict[str, Any], ask: Sample) -> Outcome:
+def answer(world: dict[str, Any], ask: Ask) -> Outcome:
     """What the world's models say, a function of the ask."""
+    if isinstance(ask, Judge):
+        said = [Verdict(node, chance(world, "judge", node)) for node in ask.candidates]
+        failed = [chance(world, "fails", v.node) < world["fails"] for v in said]
+        verdicts = (Verdict(v.node, None, reason="no") if f else v for v, f in zip(said, failed, strict=True))
+        return Judged(tuple(verdicts), len(said))
     of = (ask.node, ask.attempt)
     calls = math.ceil(ask.n / CHOICES)
     if chance(world, "fails", *of) < world["fails"]:
@@ -108,9 +117,9 @@ def answer(world: dict[str, Any], ask: Sample) -> Outcome:
     return Grown(tuple(children.values()), entropy, ask.n * ask.max_tokens - 1 * (ask.n > 3), calls)
 
 
-def search(method: Method, world: dict[str, Any], look: Callable[[list[Sample]], None] = lambda asks: None) -> Method:
+def search(method: Method, world: dict[str, Any], look: Callable[[list[Ask]], None] = lambda asks: None) -> Method:
     """Carry out a whole search: outcomes are told in the order asked. `look` sees each batch of asks."""
-    waiting: list[Sample] = []
+    waiting: list[Ask] = []
     while True:
         asks = method.ask()
         look(asks)
@@ -121,32 +130,39 @@ def search(method: Method, world: dict[str, Any], look: Callable[[list[Sample]],
         method.tell(ask.number, answer(world, ask))
 
 
-def fresh(config: MethodConfig) -> Method:
-    return build(config, PROMPT, LONGEST, choices=CHOICES)
+def fresh(config: MethodConfig, judged: int = 0) -> Method:
+    return build(config, PROMPT, LONGEST, choices=CHOICES, judged=judged)
+
+
+judges = st.sampled_from([0, 2, 4])
+"""Candidates that a judge is asked of."""
 
 
 def grown_tree(method: Method) -> list[tuple[Any, ...]]:
     return [(n.id, n.value, n.best, n.visits, n.attempts, n.open) for n in method.tree.nodes.values()]
 
 
-@given(configs, worlds)
+@given(configs, worlds, judges)
 @settings(max_examples=300)
-def test_no_ask_goes_beyond_any_limit(config: MethodConfig, world: dict[str, Any]) -> None:
+def test_no_ask_goes_beyond_any_limit(config: MethodConfig, world: dict[str, Any], judged: int) -> None:
     """Even if all asks under way take all that they may: with what was taken, that is below every limit."""
-    method, under_way, tokens, calls = fresh(config), list[Sample](), 0, 0
+    method, open_asks, tokens, calls = fresh(config, judged), list[Ask](), 0, 0
     while True:
-        under_way += method.ask()
+        open_asks += method.ask()
+        under_way = [ask for ask in open_asks if isinstance(ask, Sample)]
+        at_the_judge = sum(len(ask.candidates) for ask in open_asks if isinstance(ask, Judge))
         if config.limits.tokens is not None:
             assert tokens + sum(ask.n * ask.max_tokens for ask in under_way) <= config.limits.tokens
         if config.limits.calls is not None:
-            assert calls + sum(math.ceil(ask.n / CHOICES) for ask in under_way) <= config.limits.calls
+            most = sum(math.ceil(ask.n / CHOICES) for ask in under_way) + at_the_judge
+            assert calls + most <= config.limits.calls
         if config.limits.nodes is not None:
             assert len(method.tree.nodes) - 1 + sum(ask.n for ask in under_way) <= config.limits.nodes
-        if not under_way:
+        if not open_asks:
             break
-        ask = under_way.pop(0)
+        ask = open_asks.pop(0)
         outcome = answer(world, ask)
-        tokens, calls = tokens + outcome.tokens, calls + outcome.calls
+        tokens, calls = tokens + getattr(outcome, "tokens", 0), calls + outcome.calls
         method.tell(ask.number, outcome)
     if isinstance(method, AlignTree):
         assert method.tree.root.visits <= (config.limits.iterations or 0)
@@ -273,12 +289,12 @@ def check(method: Watched, config: AlignTreeConfig) -> None:
         assert node.open == method.is_open(node)
 
 
-@given(configs, worlds)
-def test_told_again_it_is_the_same_tree(config: MethodConfig, world: dict[str, Any]) -> None:
-    asked: list[Sample] = []
-    method = search(fresh(config), world, asked.extend)
-    again = fresh(config)
-    repeated: list[Sample] = []
+@given(configs, worlds, judges)
+def test_told_again_it_is_the_same_tree(config: MethodConfig, world: dict[str, Any], judged: int) -> None:
+    asked: list[Ask] = []
+    method = search(fresh(config, judged), world, asked.extend)
+    again = fresh(config, judged)
+    repeated: list[Ask] = []
     for ask in asked:
         repeated += again.ask()
         assert again.ask() == []  # asking twice asks for nothing more
@@ -306,7 +322,7 @@ def test_a_stop_at_any_time_yields_the_best_so_far(
         assert not finish or method.ask() == []  # what is under way is told first
         method.tell(ask.number, answer(world, ask))
     last = method.ask()
-    assert len(last) <= finish and all(ask.n == 1 for ask in last)
+    assert len(last) <= finish and all(isinstance(ask, Sample) and ask.n == 1 for ask in last)
     for ask in last:
         method.tell(ask.number, answer(world, ask))
     assert method.ask() == []

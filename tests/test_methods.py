@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig, Failed, Limits, Sample, build
 from flows.methods.tree import child_id
-from tests.hand import PROMPT, ROOT, child, grown, plain, texts
+from tests.hand import PROMPT, ROOT, child, grown, plain, samples, texts
 
 
 def test_base_is_one_whole_answer() -> None:
@@ -64,7 +64,7 @@ def test_beam_asks_no_more_at_once_than_in_flight_and_its_tree_does_not_change()
     def tree(in_flight: int, **limits: int) -> set[str]:
         config = BeamConfig(width=3, children=2, chunk_tokens=1, in_flight=in_flight, limits=Limits(**limits))
         method = build(config, PROMPT, 6)
-        waiting = method.ask()
+        waiting = samples(method)
         while waiting:
             assert len(waiting) <= in_flight
             ask = waiting.pop(0)
@@ -72,7 +72,7 @@ def test_beam_asks_no_more_at_once_than_in_flight_and_its_tree_does_not_change()
                 ask.number,
                 grown(*(child(ask.node, f"{ask.node[:3]}{i}", len(ask.node[i:4]) + i, tokens=1) for i in (0, 1))),
             )
-            waiting += method.ask()
+            waiting += samples(method)
         return set(method.tree.nodes)
 
     assert tree(1) == tree(2) == tree(3)
@@ -85,7 +85,7 @@ def test_beam_goes_on_without_a_hypothesis_that_cannot_be_continued() -> None:
     method.ask()
     a, b = child(ROOT, "a", 2.0, tokens=1), child(ROOT, "b", 1.0, tokens=1)
     method.tell(0, grown(a, b))
-    first, second = method.ask()
+    first, second = samples(method)
     method.tell(first.number, Failed("refused"))
     method.tell(second.number, grown(child(b.id, "c", 1.0, tokens=1)))
     assert method.ask() == []
@@ -95,7 +95,7 @@ def test_beam_goes_on_without_a_hypothesis_that_cannot_be_continued() -> None:
 def test_a_failed_root_leaves_no_answer_and_says_why() -> None:
     for config in (BaseConfig(), BeamConfig(), AlignTreeConfig()):
         method = build(config, PROMPT, 8)
-        (ask,) = method.ask()
+        (ask,) = samples(method)
         method.tell(ask.number, Failed("content policy"))
         assert method.ask() == []
         result = method.result()
@@ -120,7 +120,7 @@ def test_when_time_is_up_an_answer_is_still_finished() -> None:
         best = child(ROOT, "b", 2.0, tokens=1)
         method.tell(0, grown(child(ROOT, "a", 1.0, tokens=1), best))
         method.stop("time is up", finish=True)
-        assert [(ask.node, ask.n, ask.max_tokens) for ask in method.ask()] == [(best.id, 1, 7)]
+        assert [(ask.node, ask.n, ask.max_tokens) for ask in samples(method)] == [(best.id, 1, 7)]
         method.tell(1, grown(child(best.id, " the end", 0.0, tokens=7)))
         assert method.ask() == []
         result = method.result()
@@ -130,10 +130,10 @@ def test_when_time_is_up_an_answer_is_still_finished() -> None:
 def test_best_of_n_without_n_samples_as_long_as_another_answer_fits() -> None:
     """Answers that end early leave tokens for more of them: that is what an equal budget means."""
     method = build(BestOfNConfig(n=None, limits=Limits(tokens=40)), PROMPT, 8)
-    (ask,) = method.ask()
+    (ask,) = samples(method)
     assert (ask.node, ask.n, ask.max_tokens) == (ROOT, 5, 8)
     method.tell(0, grown(*(child(ROOT, str(i), 0.0, tokens=4, finish="stop") for i in range(5))))
-    (ask,) = method.ask()
+    (ask,) = samples(method)
     assert (ask.node, ask.n, ask.attempt) == (ROOT, 2, 1)
     method.tell(1, grown(child(ROOT, "a", 1.0, tokens=8), child(ROOT, "b", 2.0, tokens=8)))
     assert method.ask() == []
@@ -163,10 +163,10 @@ def test_a_beam_that_runs_out_of_tokens_finishes_its_best_hypothesis() -> None:
     assert method.ask() == [Sample(1, b.id, 2, 2)]  # 8 + 4, and 4 kept back; another 4 would be 20
     c = child(b.id, "c", 3.0)
     method.tell(1, grown(c, child(b.id, "d", 0.0)))
-    (ask,) = method.ask()
+    (ask,) = samples(method)
     assert (ask.node, ask.n, ask.max_tokens) == (a.id, 1, 2)  # one choice fits still
     method.tell(2, grown(child(a.id, "x", 0.0)))
-    (ask,) = method.ask()
+    (ask,) = samples(method)
     assert (ask.node, ask.n, ask.max_tokens) == (
         c.id,
         2,
@@ -182,7 +182,7 @@ def test_a_limit_below_one_iteration_still_yields_a_whole_answer() -> None:
         for config in (BaseConfig(limits=limits), BeamConfig(chunk_tokens=2, limits=limits), plain(1, limits=limits)):
             method = build(config, PROMPT, 8, choices=4)
             tokens = 0
-            while asks := method.ask():
+            while asks := samples(method):
                 for ask in asks:
                     tokens += ask.n * ask.max_tokens
                     method.tell(ask.number, grown(child(ask.node, "on", 0.0, tokens=ask.max_tokens)))
@@ -207,7 +207,7 @@ def test_where_finishing_an_answer_fails_another_leaf_is_finished() -> None:
         ("a", Failed("a filter")),
         ("b", grown(child(child_id(ROOT, "b", "length"), "c", 0.0, tokens=6))),
     ):
-        (ask,) = method.ask()
+        (ask,) = samples(method)
         assert (ask.node, ask.n) == (child_id(ROOT, name, "length"), 1)
         method.tell(ask.number, outcome)
     assert method.ask() == []
@@ -217,7 +217,7 @@ def test_where_finishing_an_answer_fails_another_leaf_is_finished() -> None:
 def test_patience_ends_a_search_that_finds_nothing_better() -> None:
     method = build(plain(50, limits=Limits(iterations=50, patience=3)), PROMPT, 99)
     told = 0
-    while asks := method.ask():
+    while asks := samples(method):
         for ask in asks:
             whole = child(ask.node, "end", 10.0 if told == 2 else 0.0, tokens=1, finish="stop")
             method.tell(ask.number, grown(child(ask.node, "on", 1.0, tokens=1), whole))

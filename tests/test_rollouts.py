@@ -20,7 +20,7 @@ from flows.replay import replayed
 from providers import Continuation, StrongModelMisconfigured, Token
 from store import Record
 from tests.formula_api import Fault, FormulaAPI
-from tests.hand import PROMPT, ROOT
+from tests.hand import PROMPT, ROOT, samples
 from tests.on_record import trees
 
 WHOLE: dict[str, Any] = {"model": "openai/formula", "endpoint": {"mode": "whole"}}
@@ -92,7 +92,7 @@ def test_what_is_whole_in_the_tree_are_the_answers_that_came(
     came = [whole(words, "stop" if ended else "length", told=told) for words, told, ended in given]
     method = build(AlignTreeConfig(children=6, chunk=unit, chunk_tokens=of), PROMPT, longest, whole_only=True)
     for answer in came:
-        if not (asks := method.ask()):  # nothing new came three times
+        if not (asks := samples(method)):  # nothing new came three times
             break
         found = chunks(asks[0], [answer], 1000).chunks
         new = tuple(Child(c.id, c.text, c.finish, c.tokens, c.count, c.prior, 0.0, parent=c.parent) for c in found)

@@ -9,9 +9,23 @@ from pydantic import Field
 
 from flows.methods.aligntree import AlignTree
 from flows.methods.aligntree_config import AlignTreeConfig
-from flows.methods.base import Child, Estimate, Failed, Grown, Method, Outcome, Result, Sample
+from flows.methods.base import (
+    JUDGE,
+    Ask,
+    Child,
+    Estimate,
+    Failed,
+    Grown,
+    Judge,
+    Judged,
+    Method,
+    Outcome,
+    Result,
+    Sample,
+    Verdict,
+)
 from flows.methods.beam import Beam, BeamConfig
-from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig, answers
+from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig
 from flows.methods.children import Chunk, chunks
 from flows.methods.limits import Limits
 from flows.methods.rollouts import Rollouts
@@ -20,8 +34,10 @@ from flows.methods.tree import Node, Tree, child_id, cut_at_stop, root_id
 MethodConfig = Annotated[BaseConfig | BestOfNConfig | BeamConfig | AlignTreeConfig, Field(discriminator="name")]
 
 __all__ = [
+    "JUDGE",
     "AlignTree",
     "AlignTreeConfig",
+    "Ask",
     "BaseConfig",
     "BeamConfig",
     "BestOfNConfig",
@@ -30,6 +46,8 @@ __all__ = [
     "Estimate",
     "Failed",
     "Grown",
+    "Judge",
+    "Judged",
     "Limits",
     "Method",
     "MethodConfig",
@@ -38,6 +56,7 @@ __all__ = [
     "Result",
     "Sample",
     "Tree",
+    "Verdict",
     "build",
     "called",
     "child_id",
@@ -56,22 +75,26 @@ def build(
     choices: int = 1,
     *,
     whole_only: bool = False,
+    judged: int = 0,
 ) -> Method:
     """A fresh search of `prompt`, whose answers have at most `max_tokens` strong tokens and end before any of `stop`.
 
     `choices`: continuations that one request brings, by which the worst case of an ask in calls is known. `whole_only`:
-    the strong model cannot go on from an unfinished answer, and beam cannot search.
+    the strong model cannot go on from an unfinished answer, and beam cannot search. `judged`: the most whole answers
+    that a judge is asked of at the end; 0: there is no judge.
     """
     tree = Tree(prompt, max_tokens, stop)
     match config:
-        case BaseConfig() | BestOfNConfig():
-            return BestOfN(answers(config), config.limits, tree, choices)
+        case BaseConfig():
+            return BestOfN(1, config.limits, tree, choices)
+        case BestOfNConfig():
+            return BestOfN(config.n, config.limits, tree, choices, judged)
         case BeamConfig():
-            return Beam(config, tree, choices)
+            return Beam(config, tree, choices, judged)
         case AlignTreeConfig() if whole_only:
-            return Rollouts(config, tree, choices)
+            return Rollouts(config, tree, choices, judged)
         case AlignTreeConfig():
-            return AlignTree(config, tree, choices)
+            return AlignTree(config, tree, choices, judged)
 
 
 def called(config: MethodConfig) -> str:

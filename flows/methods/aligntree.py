@@ -34,8 +34,8 @@ class AlignTree(TreeSearch):
 
     VERSION = 6
 
-    def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1) -> None:
-        super().__init__(tree, config.limits, config.in_flight, choices)
+    def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1, judged: int = 0) -> None:
+        super().__init__(tree, config.limits, config.in_flight, choices, judged)
         self._configure(config)
         self._expansions = 0
         self._top_ups: list[Growth] = []

@@ -50,6 +50,23 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Judge:
+    """What does the judge say of these whole answers? The ids of their `candidates`, best by value first; `node`: the
+    root, which they are all below.
+    """
+
+    number: int
+    node: str
+    candidates: tuple[str, ...]
+
+
+Ask = Sample | Judge
+
+JUDGE = "judge"
+"""What the record calls a judge's value."""
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A number that an API may withhold: its value, and how it was come by. Bounds where the rung has them.
 
@@ -104,21 +121,43 @@ class Failed:
     calls: int = 0
 
 
-Outcome = Grown | Failed
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge said of a candidate: its value and what that is made of, or `reason` why it has none."""
+
+    node: str
+    value: float | None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The outcome of a Judge: a verdict for each candidate, in order; the `calls` that it took."""
+
+    verdicts: tuple[Verdict, ...]
+    calls: int = 0
+
+
+Outcome = Grown | Failed | Judged
 
 
 @dataclass(frozen=True)
 class Result:
-    """The best answer so far. `complete`: it ended by itself or at the token limit. `why`: the search's end."""
+    """The best answer so far. `complete`: it ended by itself or at the token limit. `why`: the search's end. `judge`:
+    the value that a judge gave it.
+    """
 
     node: str | None
     answer: str
     value: float | None
     complete: bool
     why: str
+    judge: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"node": self.node, "text": self.answer, "value": self.value, "complete": self.complete, "why": self.why}
+        told = {"node": self.node, "text": self.answer, "value": self.value, "complete": self.complete, "why": self.why}
+        return told if self.judge is None else told | {JUDGE: self.judge}
 
 
 class Method(Protocol):
@@ -127,7 +166,12 @@ class Method(Protocol):
     tree: Tree
     limits: Limits
 
-    def ask(self) -> list[Sample]: ...
+    @property
+    def kept_for_judge(self) -> int:
+        """Calls that no other ask may take."""
+        ...
+
+    def ask(self) -> list[Ask]: ...
 
     def tell(self, number: int, outcome: Outcome) -> None: ...
 

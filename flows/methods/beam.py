@@ -33,8 +33,8 @@ class Beam(TreeSearch):
 
     VERSION = 3
 
-    def __init__(self, config: BeamConfig, tree: Tree, choices: int = 1) -> None:
-        super().__init__(tree, config.limits, config.in_flight, choices)
+    def __init__(self, config: BeamConfig, tree: Tree, choices: int = 1, judged: int = 0) -> None:
+        super().__init__(tree, config.limits, config.in_flight, choices, judged)
         self._config = config
         self._kept: list[Node] = [tree.root]
         self._waiting: list[Growth] = []  # of this round, not asked yet

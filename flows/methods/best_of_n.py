@@ -43,8 +43,8 @@ class BestOfN(TreeSearch):
 
     VERSION = 2
 
-    def __init__(self, n: int | None, limits: Limits, tree: Tree, choices: int = 1) -> None:
-        super().__init__(tree, limits, 1, choices)
+    def __init__(self, n: int | None, limits: Limits, tree: Tree, choices: int = 1, judged: int = 0) -> None:
+        super().__init__(tree, limits, 1, choices, judged)
         self._n = n
         self._asks = self._sampled = 0
 

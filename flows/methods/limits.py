@@ -97,6 +97,10 @@ class Meter:
         pairs = ((limits.tokens, used.tokens), (limits.nodes, used.nodes), (limits.calls, used.calls))
         return all(limit is None or most <= limit for limit, most in pairs)
 
+    def calls_left(self) -> int | None:
+        """None: there is no limit."""
+        return None if self.limits.calls is None else self.limits.calls - self.taken.calls
+
     def _none(self, name: str, limit: float, taken: int | None = None) -> int:
         self.why = f"limits.{name} = {limit:g}" + ("" if taken is None else f", {taken} taken")
         return 0

@@ -19,8 +19,8 @@ _AT_ONCE = 4
 class Rollouts(TreeSearch):
     """One such search. A node's visits are the answers that lead through it, its return the best value of these."""
 
-    def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1) -> None:
-        super().__init__(tree, config.limits, config.in_flight, choices)
+    def __init__(self, config: AlignTreeConfig, tree: Tree, choices: int = 1, judged: int = 0) -> None:
+        super().__init__(tree, config.limits, config.in_flight, choices, judged)
         self._config = config
         self._asks = 0
 

@@ -49,6 +49,8 @@ class Node:
     level: int = 0
     complete: bool = False
     """The strong model ended the answer here, or it is as long as it may be."""
+    judge: float | None = None
+    """What a judge said of it."""
     worth: float = 0.0
     best: float = 0.0
     visits: int = 0

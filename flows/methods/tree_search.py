@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flows.methods.base import Child, Failed, Grown, Outcome, Result, Sample, Unit
+from flows.methods.base import Ask, Child, Failed, Grown, Judge, Judged, Outcome, Result, Sample, Unit
 from flows.methods.limits import NOTHING, Cost, Limits, Meter
+from flows.methods.stage2 import Stage2
 from flows.methods.tree import Node, Tree
 
 
@@ -39,10 +40,11 @@ class TreeSearch(ABC):
     """One search. A method says what to grow next (`_next`) and what it makes of the outcome (`_grown`, `_failed`).
 
     Before each ask its worst case is held against the limits, and that of a call that finishes an answer is kept back
-    until there is a whole answer, or this ask is sure to bring one. `choices`: those that one request brings.
+    until there is a whole answer, or this ask is sure to bring one. `choices`: those that one request brings. `judged`:
+    whole answers that a judge is asked of at the end, whose calls are kept back; 0: there is none.
     """
 
-    def __init__(self, tree: Tree, limits: Limits, in_flight: int, choices: int) -> None:
+    def __init__(self, tree: Tree, limits: Limits, in_flight: int, choices: int, judged: int = 0) -> None:
         self.tree, self.limits = tree, limits
         self._in_flight = in_flight
         self._meter = Meter(limits, choices)
@@ -51,6 +53,7 @@ class TreeSearch(ABC):
         self._why = ""  # set: nothing more is grown
         self._may_finish = True
         self._finishing: int | None = None  # the ask that is to finish an answer
+        self._stage2 = Stage2(judged)
 
     @abstractmethod
     def _next(self) -> Growth | None:
@@ -80,22 +83,28 @@ class TreeSearch(ABC):
         """Tokens down to some leaf at least, whatever comes of this growth and of those under way."""
         return 0
 
-    def ask(self) -> list[Sample]:
-        asks = []
+    @property
+    def kept_for_judge(self) -> int:
+        """Calls that no other ask may take: but for the one that finishes the only answer, which nothing is beside."""
+        return self._stage2.kept_back if self._finishing is None else 0
+
+    def ask(self) -> list[Ask]:
+        asks: list[Ask] = []
         while len(self._asked) < self._in_flight and (ask := self._ask()) is not None:
             asks.append(ask)
         return asks
 
-    def _ask(self) -> Sample | None:
+    def _ask(self) -> Ask | None:
         growth = self._next() if not self._why else None
         if growth is not None:
-            n = self._meter.room(growth.iteration, *growth.size, self._reserve(growth))
+            reserve = self._reserve(growth) + Cost(0, 0, self._stage2.kept_back)
+            n = self._meter.room(growth.iteration, *growth.size, reserve)
             if n == growth.n or (n and not self._asked):
                 return self._send(replace(growth, n=n))
             if self._asked:  # which may take less than its worst case
                 return None
             self._why = self._meter.why
-        return self._finish() if self._why and not self._asked else None
+        return (self._finish() or self._judge()) if self._why and not self._asked else None
 
     def _add(self, parent: Node, children: Sequence[Child]) -> list[Node]:
         """The nodes that are new to the tree. Where none is, time and again, the parent is not grown any more."""
@@ -133,6 +142,13 @@ class TreeSearch(ABC):
         best = min(leaves, key=rank)
         return self._send(Growth(best, 1, most - best.depth, 0, extra=True))
 
+    def _judge(self) -> Judge | None:
+        """At the end, of those that would be chosen from."""
+        best_first = sorted(self._pool(), key=rank)
+        ask = self._stage2.ask(self._numbered, self.tree.root, best_first, self._meter.calls_left())
+        self._numbered += ask is not None
+        return ask
+
     def _send(self, growth: Growth) -> Sample:
         node = growth.node
         ask = Sample(self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, growth.cut)
@@ -145,6 +161,9 @@ class TreeSearch(ABC):
         return ask
 
     def tell(self, number: int, outcome: Outcome) -> None:
+        if isinstance(outcome, Judged):
+            self._stage2.tell(number, outcome, self.tree)
+            return
         growth = self._asked.pop(number, None)
         if growth is None:  # told already
             return
@@ -165,24 +184,32 @@ class TreeSearch(ABC):
         self._why = self._why or reason
         self._may_finish = self._may_finish and finish
         self._finishing = self._finishing if finish else None
+        self._stage2.stop(reason)
 
     def _change(self, limits: Limits, in_flight: int = 1) -> None:
         """Under other limits; whatever ended the search before does so no more."""
         self.limits, self._in_flight = limits, in_flight
         self._meter.change(limits)
         self._why, self._may_finish = "", True
+        self._stage2 = Stage2(self._stage2.most)
 
     def result(self) -> Result:
         """The best whole answer; the best text so far, said to be incomplete, where there is none."""
         pool = self._pool() or [n for n in self.tree.nodes.values() if not n.children and n is not self.tree.root]
+        why = self._stage2.why(self._why)
         if not pool:
-            return Result(None, "", None, False, self._why)
-        best = min(pool, key=rank)
-        return Result(best.id, self.tree.answer(best), best.value, best.complete, self._why)
+            return Result(None, "", None, False, why)
+        best = min(pool, key=_by_judge)
+        return Result(best.id, self.tree.answer(best), best.value, best.complete, why, best.judge)
 
 
 _FRUITLESS = 3
 """Asks in a row that bring nothing new, after which a node is not grown again."""
+
+
+def _by_judge(node: Node) -> tuple[float, float, str]:
+    """Best to the judge first, and then by value; those that it did not judge come last."""
+    return -(node.judge if node.judge is not None else float("-inf")), *rank(node)
 
 
 def rank(node: Node) -> tuple[float, str]:

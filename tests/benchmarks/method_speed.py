@@ -26,6 +26,7 @@ from flows.methods import (
     build,
     child_id,
 )
+from tests.hand import samples
 
 SIZES = 1_000, 10_000, 100_000
 LONGEST = 512  # strong tokens in an answer: 64 levels of 8
@@ -48,14 +49,14 @@ def measure(config: MethodConfig) -> tuple[float, int, int]:
     draw = Random(20251114)
     method = build(config, "Once", LONGEST)
     spent, began = 0.0, time.process_time()
-    waiting = method.ask()
+    waiting = samples(method)
     while waiting:
         ask = waiting.pop(0)
         spent += time.process_time() - began
         outcome = instant(ask, draw, method.tree.nodes[ask.node].value or 0.0)
         began = time.process_time()
         method.tell(ask.number, outcome)
-        waiting += method.ask()
+        waiting += samples(method)
     method.result()
     spent += time.process_time() - began
     nodes = len(method.tree.nodes) - 1

@@ -31,6 +31,7 @@ from flows.show import draw
 from store import AskRow, CallKey, Cost, Journal, NewRun, Record, ReplyRow
 from store.database import connected
 from store.settings import record_url
+from tests.hand import samples
 
 BODY = b'{"choices": ' + b'"' + bytes(range(32, 127)) * 40 + b'"}'  # about what four chunks with top-20 lists take
 REPLY: list[dict[str, Any]] = [{"text": " some words", "finish": "length", "tokens": None, "top": []}] * 4
@@ -64,7 +65,7 @@ def grown(settings: RunConfig, expansions: int) -> list[Step]:
     draw, known, steps = Random(7), set[str](), list[Step]()
     method = build(settings.methods[0], "Once", settings.sampling.max_tokens, choices=4)
     for number in range(expansions):
-        if not (asks := method.ask()):
+        if not (asks := samples(method)):
             break
         (ask,) = asks
         outcome = expanded(ask, draw, method.tree.nodes[ask.node].value or 0.0)

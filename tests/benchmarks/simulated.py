@@ -32,6 +32,7 @@ from flows.methods import (
     child_id,
 )
 from flows.methods.aligntree_config import Widening
+from tests.hand import samples
 
 LONGEST, SEARCHES = 64, 400
 ENTROPY = Estimate(3.0, "top-20 midpoint")
@@ -55,11 +56,11 @@ def methods(answers: int) -> dict[str, MethodConfig]:
 def value(config: MethodConfig, seed: int) -> float:
     """Of the answer that one search finds, in nats."""
     method = build(config, "Once", LONGEST, choices=16)
-    waiting = method.ask()
+    waiting = samples(method)
     while waiting:
         ask = waiting.pop(0)
         method.tell(ask.number, expanded(ask, method.tree.nodes[ask.node], seed))
-        waiting += method.ask()
+        waiting += samples(method)
     return method.result().value or 0.0
 
 
