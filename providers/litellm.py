@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no fetch at import
@@ -26,7 +25,7 @@ from providers.endpoints import Endpoint, endpoint_of, retirement
 from providers.errors import StrongModelMisconfigured, StrongModelUnreachable
 from providers.failures import failure
 from providers.modes import extra_fields, messages, not_new
-from providers.price import Price
+from providers.price import price_of
 from providers.probe import probe
 from providers.responses import keep, keeping
 from providers.settings import StrongSettings
@@ -59,7 +58,7 @@ class LiteLLMStrongModel:
         self.mode = self._endpoint.mode
         self._repeats = False
         listed = litellm.model_cost.get(settings.model) or litellm.model_cost.get(self._served) or {}
-        self.price, self.retires = _price(settings, listed), retirement(listed)
+        self.price, self.retires = price_of(settings, listed), retirement(listed)
         self._base = _base_url(settings, self._endpoint, role)
         # A key is sent to the endpoint it was named for: none by default to a server of one's own.
         self._key_variable = settings.api_key_env or ("" if settings.api_base else self._endpoint.key_env or "")
@@ -232,19 +231,6 @@ def _without_log() -> Iterator[None]:
 def _count(text: str) -> int:
     """Tokens of a text, by a tokenizer that need not be the model's."""
     return int(litellm.token_counter(text=text))
-
-
-def _price(settings: StrongSettings, entry: Mapping[str, Any]) -> Price | None:
-    """The user's own price, else that of LiteLLM's map, read offline; None where neither knows the model."""
-    if settings.input_price is not None and settings.output_price is not None:
-        fresh = settings.input_price / 1_000_000
-        return Price(fresh, settings.output_price / 1_000_000, fresh)
-    costs = [entry.get(name) for name in ("input_cost_per_token", "output_cost_per_token")]
-    if None in costs:
-        return None
-    given, taken = (Decimal(str(cost)) for cost in costs)
-    cached = entry.get("cache_read_input_token_cost")
-    return Price(given, taken, given if cached is None else Decimal(str(cached)))
 
 
 def _base_url(settings: StrongSettings, endpoint: Endpoint, role: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import Protocol
+from typing import Any, Protocol
+
+from providers.settings import StrongSettings
 
 _NANO = Decimal(1_000_000_000)
 
@@ -39,3 +42,16 @@ class Price:
     def to_json(self) -> dict[str, str]:
         """USD per token, as exact decimal text."""
         return {"input": str(self.input), "output": str(self.output), "cached": str(self.cached)}
+
+
+def price_of(settings: StrongSettings, entry: Mapping[str, Any]) -> Price | None:
+    """The user's own price, else that of LiteLLM's map, read offline; None where neither knows the model."""
+    if settings.input_price is not None and settings.output_price is not None:
+        fresh = settings.input_price / 1_000_000
+        return Price(fresh, settings.output_price / 1_000_000, fresh)
+    costs = [entry.get(name) for name in ("input_cost_per_token", "output_cost_per_token")]
+    if None in costs:
+        return None
+    given, taken = (Decimal(str(cost)) for cost in costs)
+    cached = entry.get("cache_read_input_token_cost")
+    return Price(given, taken, given if cached is None else Decimal(str(cached)))

@@ -44,6 +44,7 @@ class AlignTree(TreeSearch):
         self._lowest, self._highest = float("inf"), float("-inf")
         self._leaves_by_depth: list[tuple[int, str]] = []  # a heap, deepest first; what is none any more is still in it
         self._growths, self._gained = 0, 0.0  # expansions that brought something, and by how much in all
+        self._gain = 0.0  # by how much on average
 
     def _configure(self, config: AlignTreeConfig) -> None:
         self._config = config
@@ -87,15 +88,15 @@ class AlignTree(TreeSearch):
     def _select(self) -> Node:
         """Follow the highest score down to an open node that has no children, or is to be widened."""
         node, c, w = self.tree.root, self._config.exploration, self._config.entropy_weight
-        unit = self._unit()
-        while node.children:
-            bonus = self._rule(node.visits, node.entropy, c, w)
-            best, highest = None, float("-inf")
-            if len(node.children) < _WIDE:
-                for child in node.children:
+        unit, rule = self._unit(), self._rule
+        while children := node.children:
+            bonus = rule(node.visits, node.entropy, c, w)
+            best, highest = None, _NONE
+            if len(children) < _WIDE:
+                for child in children:
                     if child.open:
                         score = child.best * unit + bonus(child.prior, child.visits)
-                        if best is None or score > highest or (score == highest and child.id < best.id):
+                        if score > highest or (score == highest and best is not None and child.id < best.id):
                             best, highest = child, score
             else:
                 best, highest = self._ranking(node, unit).best(bonus, self.tree.nodes)
@@ -108,11 +109,11 @@ class AlignTree(TreeSearch):
 
     def promised(self, node: Node) -> float:
         """The return of growing a node again: its own, and what growing has brought on average."""
-        return node.worth + (self._gained / self._growths if self._growths else 0.0)
+        return node.worth + self._gain
 
     def _widened(self, node: Node, unit: float, bonus: Bonus) -> float:
         """The score of growing a node again."""
-        return self.promised(node) * unit + bonus(node.prior_below / len(node.children), node.attempts)
+        return (node.worth + self._gain) * unit + bonus(node.prior_below / len(node.children), node.attempts)
 
     def _unit(self) -> float:
         """Of returns, in a score; where they begin moves all scores alike."""
@@ -210,6 +211,7 @@ class AlignTree(TreeSearch):
         if new and not growth.extra:
             self._growths += 1
             self._gained += max(child.worth for child in new) - node.worth
+            self._gain = self._gained / self._growths
         for child in new:
             self._rank(child)
         missing = growth.n - len(outcome.children)
@@ -250,6 +252,8 @@ class AlignTree(TreeSearch):
 
 _CHILDREN, _FEWEST = 4, 2
 """K without a limit of tokens; and the least by it."""
+
+_NONE = float("-inf")
 
 _WIDE = 16
 """Children from which on it pays to rank them."""

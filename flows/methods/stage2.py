@@ -41,15 +41,15 @@ class Stage2:
         if number != self._asked or self._told:
             return
         self._told = True
-        for verdict in outcome.verdicts:
-            if verdict.value is not None:
-                node, parts = tree.nodes[verdict.node], {JUDGE: verdict.value}
-                parts |= {f"{JUDGE}.{name}": value for name, value in verdict.parts.items()}
-                node.judge, node.parts = verdict.value, {**node.parts, **parts}
-        judged = sum(verdict.value is not None for verdict in outcome.verdicts)
-        self._outcome = f"the judge's best of {judged}"
-        if not judged:
-            self._outcome = f"not judged: {outcome.verdicts[0].reason}"
+        judged = [(tree.nodes[v.node], v.value, v.parts) for v in outcome.verdicts if v.value is not None]
+        for node, value, parts in judged:
+            named = {f"{JUDGE}.{name}": part for name, part in parts.items()}
+            node.parts = {**node.parts, JUDGE: value, **named}
+            if len(judged) > 1:  # one alone is better than nothing that the judge knows
+                node.judge = value
+        self._outcome = f"the judge's best of {len(judged)}"
+        if len(judged) < 2:
+            self._outcome = f"not judged: {next(v.reason for v in outcome.verdicts if v.value is None)}"
 
     def stop(self, reason: str) -> None:
         if not (self._told or self._stopped):
