@@ -37,6 +37,7 @@ BODY = b'{"choices": ' + b'"' + bytes(range(32, 127)) * 40 + b'"}'  # about what
 REPLY: list[dict[str, Any]] = [{"text": " some words", "finish": "length", "tokens": None, "top": []}] * 4
 ENTROPY = Estimate(2.0, "top-20 midpoint", (1.9, 2.1), 1.8)
 SIZES = 1_000, 10_000, 100_000
+ROUNDS = 4
 
 
 def config(iterations: int) -> RunConfig:
@@ -110,6 +111,11 @@ async def milliseconds(url: str, at_once: int, expansions: int) -> float:
     return spent / (expansions * at_once) * 1000
 
 
+def fastest(url: str, at_once: int) -> float:
+    """Of some rounds: the machine's other work only ever adds."""
+    return min(asyncio.run(milliseconds(url, at_once, 400 // at_once * 4)) for _ in range(ROUNDS))
+
+
 def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
@@ -178,7 +184,7 @@ def main() -> None:
             "backend", "alone, ms", "16 at once, ms", title="a recorded expansion: call, reply, 4 nodes, tell"
         )
         for backend, url in urls.items():
-            speeds.add_row(backend, *(f"{asyncio.run(milliseconds(url, n, 400 // n * 4)):.2f}" for n in (1, 16)))
+            speeds.add_row(backend, *(f"{fastest(url, n):.2f}" for n in (1, 16)))
         Console().print(speeds)
         sizes = Table("backend", "nodes", "again, s", "drawn, s", "bytes per node", title="one search")
         for backend, url in urls.items():
