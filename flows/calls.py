@@ -105,14 +105,21 @@ class Calls:
             most = min(most, max(len(reply.continuations) for reply in replies))
         return got
 
-    async def each(self, ask: Judge, requests: Sequence[ContinuationRequest], line: Line) -> list[Part | CallFailed]:
-        """What each of an ask's requests brought, in order, or how it was refused."""
+    async def each(self, ask: Judge, requests: Sequence[ContinuationRequest], line: Line) -> list[Part | str]:
+        """What each of an ask's requests brought, in order, or why it was refused."""
         parts = (self._part(ask, number, request, line) for number, request in enumerate(requests))
-        brought: list[Part | CallFailed] = []
-        for one in await asyncio.gather(*parts, return_exceptions=True):  # all are waited for, as above
-            if isinstance(one, BaseException) and not (isinstance(one, CallFailed) and one.blame is Blame.REQUEST):
-                raise one
-            brought.append(one)
+        replies = await asyncio.gather(*parts, return_exceptions=True)  # all are waited for, as above
+        got = any(isinstance(reply, Part) for reply in replies)
+        brought: list[Part | str] = []
+        for reply in replies:
+            if (isinstance(reply, CallFailed) and reply.blame is Blame.REQUEST) or (
+                isinstance(reply, OutOfBudget) and got
+            ):
+                brought.append(reply.what)
+            elif isinstance(reply, BaseException):
+                raise reply
+            else:
+                brought.append(reply)
         return brought
 
     async def _part(self, ask: Ask, part: int, request: ContinuationRequest, line: Line) -> Part:
@@ -139,6 +146,8 @@ class Calls:
             raise CallFailed("limits.calls", where=f"search {self._row.id}", blame=Blame.REQUEST, billed=False)
         self._count += 1
         worst = Cost(*line.strong.worst_case(request))
+        if line.gate.is_closed or line.pace.is_limited:  # what was told does not wait for what follows from it
+            await self._journal.flush()
         async with line.gate.passing():
             await line.pace.wait(worst)
             task = asyncio.create_task(self._send(ask, key, request, line, worst))

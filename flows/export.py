@@ -151,16 +151,14 @@ def _parquet(lines: Iterable[Line], path: Path) -> int:
         raise ExportFailed(
             "pyarrow is not installed", where=str(path), mend="pip install 'aligntree[parquet]', or name a .jsonl file"
         ) from None
-    rows, count, writer = iter(lines), 0, None
+    rows, tables = iter(lines), []
     while batch := [_whole(line) for line in islice(rows, 10_000)]:
-        table = pyarrow.Table.from_pylist(batch, schema=writer.schema if writer else None)
-        writer = writer or pyarrow.parquet.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-        count += len(batch)
-    if writer is None:
+        tables.append(pyarrow.Table.from_pylist(batch))
+    if not tables:
         raise ExportFailed("there is nothing to write", where=str(path), mend="Let the run go on, or lower the margin")
-    writer.close()
-    return count
+    whole = pyarrow.concat_tables(tables, promote_options="permissive")  # a part may be in later rows only
+    pyarrow.parquet.write_table(whole, path)
+    return int(whole.num_rows)
 
 
 def _whole(line: Line) -> Line:

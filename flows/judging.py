@@ -11,7 +11,7 @@ from flows.calls import Calls, Line
 from flows.judge_settings import JudgeSettings
 from flows.methods import Judge, Judged, Tree, Verdict
 from flows.pace import Pace
-from providers import CallFailed, ContinuationRequest, open_judge
+from providers import ContinuationRequest, open_judge
 from providers.gate import Gate
 from scoring import Candidate, LLMJudge, Opinion, Score
 from store import Record
@@ -29,7 +29,7 @@ class Judging:
 
         async def say(texts: Sequence[str]) -> list[Opinion | str]:
             replies = await calls.each(ask, [self._request(text) for text in texts], self.line)
-            return [r.what if isinstance(r, CallFailed) else r.continuations[0] for r in replies]
+            return [reply if isinstance(reply, str) else reply.continuations[0] for reply in replies]
 
         nodes = [tree.nodes[node] for node in ask.candidates]
         candidates = [Candidate(prompt, tree.answer(node), node.finish == "stop") for node in nodes]

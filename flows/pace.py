@@ -17,6 +17,11 @@ class Pace:
         limits = {"requests": model.requests_per_minute, "tokens": model.tokens_per_minute}
         self._limits = {unit: limit for unit, limit in limits.items() if limit is not None}
 
+    @property
+    def is_limited(self) -> bool:
+        """A request may have to wait."""
+        return bool(self._limits)
+
     async def wait(self, worst: Cost) -> None:
         """Until a request that may take so much can be sent; it is booked then."""
         if self._limits:

@@ -56,9 +56,18 @@ class Gate:
                 if not waiting.done():
                     waiting.set_result(None)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whoever comes now has to wait."""
+        return not self._has_room or self._closed_until > self._clock()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._busy < int(self.width)
+
     async def _enter(self) -> None:
-        while not (free := self._busy < int(self.width)) or self._closed_until > self._clock():
-            until = [self._closed_until] if free else []
+        while self.is_closed:
+            until = [self._closed_until] if self._has_room else []
             if self._down_since is not None:
                 until.append(self._give_up_at(self._down_since))
             changed = asyncio.get_running_loop().create_future()

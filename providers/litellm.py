@@ -215,10 +215,14 @@ class LiteLLMStrongModel:
         await self._client.close()
 
 
+# LiteLLM moves callbacks that are coroutines to lists of their own.
+_CALLBACKS = "callbacks", *(f"{which}_callback" for which in ("success", "failure", "_async_success", "_async_failure"))
+
+
 @contextmanager
 def _without_log() -> Iterator[None]:
     """LiteLLM's log of a call takes a quarter of the call's CPU time: left out where nobody reads it."""
-    if _unlogged is None or litellm.callbacks or litellm.success_callback or litellm.failure_callback:
+    if _unlogged is None or any(getattr(litellm, name, None) for name in _CALLBACKS):
         yield
         return
     token = _unlogged.set(True)

@@ -129,7 +129,7 @@ def read_opinion(opinion: Opinion, scale: tuple[int, int]) -> Score | str:
     for number, mass in _found(opinion, found, scale):
         masses[number] = masses.get(number, 0.0) + mass
     total = math.fsum(masses.values())
-    if not total:
+    if not total > 0:  # nor where it is no number
         return Score(float(score), {"score": float(score)})
     expected = math.fsum(number * mass for number, mass in masses.items()) / total
     return Score(expected, {"score": float(score), "mass": total})
@@ -147,6 +147,8 @@ def _integer(digits: str, scale: tuple[int, int]) -> int | None:
 
 _LONGEST = 9
 """Digits."""
+
+_DIGITS = re.compile(f"[0-9]{{1,{_LONGEST + 1}}}")
 
 
 class _Step(NamedTuple):
@@ -199,8 +201,8 @@ def _begun(token: str, step: _Step) -> str:
     """The number so far, had this token been there; empty where it is no part of one."""
     if token == step.place.text:
         return step.before + step.own
-    digits = token.removeprefix(step.lead).strip()
-    return step.before + digits if digits[:1].isdecimal() else ""
+    digits = _DIGITS.match(token.removeprefix(step.lead).strip())
+    return step.before + digits.group() if digits else ""
 
 
 def _may_go_on(digits: str, written: set[str], scale: tuple[int, int]) -> bool:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from store.audit import Chains, Fault
     from store.budget import Cost
     from store.history import History
-    from store.journal import AskRow, CallKey, Journal, NodeRow, ReplyRow, ScoreRow, TellRow
+    from store.journal import Journal
     from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, new_run_id
+    from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
     from store.sums import SearchCost, Totals
     from store.upgrade import Upgrade, upgrade_record
 
@@ -23,7 +24,8 @@ _LAZY = {
     **dict.fromkeys(("Upgrade", "upgrade_record"), "upgrade"),
     "Cost": "budget",
     "History": "history",
-    **dict.fromkeys(("AskRow", "CallKey", "Journal", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "journal"),
+    "Journal": "journal",
+    **dict.fromkeys(("AskRow", "CallKey", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "rows"),
     **dict.fromkeys(("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "new_run_id"), "record"),
 }
 

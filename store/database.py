@@ -32,8 +32,6 @@ VERSION_TABLE = "aligntree_version"
 
 T = TypeVar("T")
 _READ = "aligntree_read"
-_STALLED_MS = 10_000
-_MAY_STALL_MS = "SET {} idle_in_transaction_session_timeout = {}"
 _TOGETHER = 64
 """Transactions in one commit, at most."""
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
@@ -70,15 +68,12 @@ class Database:
     """A record, open. `transact` runs a function in one transaction on the writing thread; `read` on any.
 
     SQLite runs with WAL, synchronous=FULL, foreign keys, a busy timeout and BEGIN IMMEDIATE: without the last, two
-    processes that read, compute and write lose updates. Postgres ends a writer that stalls amid a transaction: all
-    others would wait for its locks.
+    processes that read, compute and write lose updates.
     """
 
     def __init__(self, url: URL) -> None:
         self.url = url
         self._engine = _engine(url)
-        if url.get_backend_name() != "sqlite":
-            event.listen(self._engine, "connect", _end_if_stalled)
         self._waiting: SimpleQueue[Sequence[_Job[Any]] | None] = SimpleQueue()
         self._writer = Thread(target=self._write, name="record", daemon=True)
         self._writer.start()
@@ -189,8 +184,6 @@ class Database:
         level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         connecting = self._engine.connect().execution_options
         with self._failures_told(), connecting(**{_READ: True}, **level) as connection, connection.begin():
-            if level:  # who reads may take long over it, and nobody waits for that
-                connection.exec_driver_sql(_MAY_STALL_MS.format("LOCAL", 0))
             return work(connection)
 
     def close(self) -> None:
@@ -266,11 +259,6 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
         with trial:
             connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-
-
-def _end_if_stalled(connection: Any, _: Any) -> None:
-    connection.execute(_MAY_STALL_MS.format("SESSION", _STALLED_MS))
-    connection.commit()
 
 
 def _until_unlocked() -> Retrying:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, literal, select
 
-from store.journal import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
+from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import asks, calls, nodes, replies, scores, tells
 
 

@@ -13,83 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, func, insert, select, update
 
 from store.budget import NOTHING, Budget, Change, Cost, count
 from store.chain import link
 from store.database import Database, Together
 from store.errors import LeaseLost
 from store.lease import Lease
+from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import CHAINED, asks, calls, nodes, now, replies, runs, scores, searches, tells
-
-
-@dataclass(frozen=True)
-class AskRow:
-    """What the method asked for, by number; `payload` holds what its kind needs."""
-
-    number: int
-    kind: str
-    node_id: str
-    attempt: int
-    payload: Mapping[str, Any]
-
-
-@dataclass(frozen=True, order=True)
-class CallKey:
-    """One HTTP request of a search: part of an ask that was split, attempt of a part that was tried again."""
-
-    ask: int
-    part: int
-    attempt: int
-
-
-@dataclass(frozen=True)
-class ReplyRow:
-    """What came back. Exactly one of `continuations` and `failure` is set; `body` is redacted. `latency` in seconds."""
-
-    continuations: Any | None
-    failure: Mapping[str, Any] | None
-    body: bytes
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    estimated: bool = False
-    price: int | None = None
-    latency: float = 0.0
-    request_id: str | None = None
-
-
-@dataclass(frozen=True)
-class NodeRow:
-    """One child: its chunk, why it ended, the strong model's tokens in it, and the ask that brought it first."""
-
-    id: str
-    parent_id: str
-    ask: int
-    text: str
-    finish: str
-    tokens: int
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """A named value of a node and its parts, as of one ask."""
-
-    ask: int
-    node_id: str
-    name: str
-    value: float
-    parts: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class TellRow:
-    """What was told to the method at `position`: an ask's outcome, or a stop (`ask` None)."""
-
-    position: int
-    ask: int | None
-    kind: str
-    outcome: Any
 
 
 @dataclass(frozen=True)
@@ -189,7 +121,7 @@ class _Append(Together):
 
     @classmethod
     def write(cls, connection: Connection, works: Sequence[_Append]) -> None:
-        at: int = connection.execute(_NOW).scalar_one()
+        at: int = connection.execute(_BEGIN[connection.dialect.name]).scalar_one()
         ends = {work.journal: work.journal.end for work in works}
         begun = set[tuple[Journal, int]]()  # asks that are new
         into: dict[Table, list[dict[str, Any]]] = {}
@@ -318,7 +250,11 @@ def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[s
 
 
 # Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
-_NOW = select(now())
+STALLED_MS = "10000"
+_LIMIT: BindParameter[str] = bindparam("stalled", callable_=lambda: STALLED_MS)
+_LIMITED = func.set_config("idle_in_transaction_session_timeout", _LIMIT, True)  # until the commit
+_BEGIN = {"sqlite": select(now()), "postgresql": select(now(), _LIMITED)}
+"""The time. Postgres is to end who stalls before the commit: all others wait for the counters that it changes."""
 _INTO = {table: insert(table) for table in CHAINED}
 _END = select(searches.c.links, searches.c.head).where(searches.c.id == bindparam("mine"))
 _MOVE_END = (

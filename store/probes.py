@@ -14,7 +14,8 @@ from uuid_utils import uuid7
 from store.budget import Budget, Cost, count
 from store.chain import link
 from store.database import Database
-from store.journal import ReplyRow, settlement
+from store.journal import settlement
+from store.rows import ReplyRow
 from store.schema import now, probe_calls, probes
 
 DAY_MS = 86_400_000

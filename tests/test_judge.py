@@ -179,18 +179,26 @@ def test_killed_anywhere_it_is_never_asked_again_what_it_has_answered(method: st
         assert set(answered.values()) == {1}
 
 
+async def test_what_a_budget_paid_for_of_it_is_used(api: FormulaAPI, judged_config: Callable[..., RunConfig]) -> None:
+    config = judged_config(methods=[BEST], budget={"requests": 2 + 2 + PROBED}, judge={"concurrency": 1})
+    summary = await align(["The tide"], config, record="r.db")
+    assert summary.answers[0].why == "all answers sampled; the judge's best of 2"
+    assert len(api.judged) == 2
+    assert len(verdicts(last_search("r.db"))) == 2
+
+
 async def test_a_budget_too_small_for_it_leaves_the_answer_to_the_value_and_says_so(
     api: FormulaAPI, judged_config: Callable[..., RunConfig], record_url: str
 ) -> None:
-    config = judged_config(methods=[BEST], budget={"requests": 2 + 2 + PROBED}, judge={"concurrency": 1})
+    config = judged_config(methods=[BEST], budget={"requests": 2 + 1 + PROBED}, judge={"concurrency": 1})
     summary = await align(["The tide"], config, record=record_url)
     (answer,) = summary.answers
     assert (answer.status, answer.complete) == ("done", True)
-    assert answer.why.startswith("all answers sampled; not judged: budget.requests = 11: the next request could take 1")
-    assert len(api.judged) == 2
+    assert answer.why.startswith("all answers sampled; not judged: budget.requests = 10: the next request could take 1")
+    assert len(api.judged) == 1
     assert (await resume(record=record_url)).answers == summary.answers
     seen = last_search(record_url)
-    assert not verdicts(seen)
+    assert len(verdicts(seen)) == 1
     assert "judge" not in seen.answer
 
 

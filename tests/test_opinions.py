@@ -59,7 +59,17 @@ def test_what_may_be_the_beginning_of_a_longer_number_is_no_evidence_of_either()
     assert isinstance(found, Score) and found.value == pytest.approx((8 * 0.5 + 1 * 0.3 + 10 * 0.1) / 0.9)
 
 
-@pytest.mark.parametrize("tokens", [None, (), (Token("9", -0.1),), (Token("7", -math.inf),)])
+def test_alternatives_are_read_as_far_as_they_are_numbers() -> None:
+    """Whatever a tokenizer puts behind one; Arabic digits are none."""
+    first = token("8", n8=0.5)
+    likely = ("7th", 0.2), ("9.", 0.1), ("1" * 5000, 0.05), ("\u0663", 0.05)
+    said = Token("8", first.logprob, first.top + tuple((text, math.log(p)) for text, p in likely))
+    found = read_opinion(Said("8", (said,)), (1, 10))
+    assert isinstance(found, Score)
+    assert found.value == pytest.approx((8 * 0.5 + 7 * 0.2 + 9 * 0.1) / 0.8)
+
+
+@pytest.mark.parametrize("tokens", [None, (), (Token("9", -0.1),), (Token("7", -math.inf),), (Token("7", math.nan),)])
 def test_without_usable_tokens_it_is_the_integer_that_was_written(tokens: Sequence[Token] | None) -> None:
     said = Said("7/10", None if tokens is None else tuple(tokens))
     assert read_opinion(said, (1, 10)) == Score(7.0, {"score": 7.0})

@@ -78,6 +78,8 @@ async def test_litellms_own_log_is_made_where_somebody_reads_it(
         made.append(self.model)
         await log(self, *given, **named)
 
+    async def noted(*_: object) -> None: ...
+
     class Reader(CustomLogger):
         async def async_log_success_event(self, *_: object, **__: object) -> None:
             heard.set()
@@ -90,7 +92,12 @@ async def test_litellms_own_log_is_made_where_somebody_reads_it(
         monkeypatch.setattr(litellm, "callbacks", [Reader()])
         await strong.send(REQUEST)
         await asyncio.wait_for(heard.wait(), 5)
-    assert made == ["formula"]
+        assert made == ["formula"]
+        monkeypatch.setattr(litellm, "callbacks", [])
+        monkeypatch.setattr(litellm, "_async_success_callback", [noted])  # where LiteLLM moves what is a coroutine
+        await strong.send(REQUEST)
+        await asyncio.sleep(0.1)
+    assert made == ["formula"] * 2
 
 
 async def test_both_logprob_shapes_become_the_same_tokens(api: FormulaAPI) -> None:

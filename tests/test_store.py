@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, insert, inspect, select, text, update
+from sqlalchemy import Connection, create_engine, inspect, select, text, update
 
 from store import (
     AskRow,
@@ -34,7 +33,7 @@ from store import (
     TellRow,
     fingerprint,
 )
-from store.budget import Limits
+from store.budget import Change, Limits, count
 from store.chain import link
 from store.database import VERSION_TABLE, Database
 from store.journal import _Told
@@ -175,32 +174,29 @@ async def test_a_tell_is_on_record_before_what_follows_from_it(record: Record, m
 
 
 @pytest.mark.parametrize("record_url", ["postgres"], indirect=True)
-def test_who_stalls_amid_a_transaction_does_not_stop_the_others(
-    record_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_who_stalls_amid_a_commit_does_not_stop_the_others(
+    record: Record, worker: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does who takes long to read."""
-    monkeypatch.setattr("store.database._STALLED_MS", 200)
-    one, other = (Database.open(parse_url(record_url), create=True) for _ in range(2))
-    one.transact_now(lambda c: c.execute(insert(budgets).values(scope="all", unit="tokens", reserved=0, spent=0)))
-    change = update(budgets).values(spent=budgets.c.spent + 1)
+    monkeypatch.setattr("store.journal.STALLED_MS", "300")
+    _, one = await begun(record, "Once")
+    _, other = await begun(worker, "Twice")
+    await asyncio.gather(one.intend(ASK, KEY, {}, Cost(100, 50)), other.intend(ASK, KEY, {}, Cost(100, 50)))
+    began, free = Event(), Event()
 
-    def stall(connection: Connection) -> None:
-        connection.execute(change)
-        time.sleep(1)
+    def stall(connection: Connection, changes: Sequence[Change]) -> None:
+        count(connection, changes)
+        if changes[0].budget is one.budget and not free.is_set():
+            began.set()
+            free.wait(10)
 
-    stalling = one.submit(stall)
-    time.sleep(0.1)
-    other.submit(lambda c: c.execute(change)).result(5)
+    monkeypatch.setattr("store.journal.count", stall)
+    stalled = asyncio.create_task(one.settle(KEY, REPLY))
+    await asyncio.to_thread(began.wait, 10)
+    await asyncio.wait_for(other.settle(KEY, REPLY), 5)
+    free.set()
     with pytest.raises(RecordFailed):
-        stalling.result(5)
-
-    def slow(connection: Connection) -> Any:
-        time.sleep(0.5)
-        return connection.execute(select(budgets.c.spent)).scalar_one()
-
-    assert other.read(slow) == 1
-    one.close()
-    other.close()
+        await stalled
+    await one.settle(KEY, REPLY)
 
 
 async def test_each_row_is_chained_to_the_one_before(record: Record, database: Database) -> None:

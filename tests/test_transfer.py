@@ -14,7 +14,7 @@ import pytest
 from flows import RunConfig, align, resume
 from flows.audit import audit
 from flows.errors import RunInterrupted
-from flows.export import alpaca_eval, nodes, preferences, whole_run
+from flows.export import Line, alpaca_eval, nodes, preferences, whole_run, write
 from flows.fork import fork
 from flows.replay import replayed
 from scoring.preferences import read_preferences
@@ -127,6 +127,13 @@ async def test_nodes_are_the_trees_in_parquet_too(
     record.close()
     assert (await asyncio.to_thread(aligntree, "export", "--as", "nodes", "-o", "n.parquet"))[0] == 0
     assert pyarrow.parquet.read_table("n.parquet").to_pylist() == found
+
+
+def test_parquet_holds_what_late_rows_alone_have(tmp_path: Path) -> None:
+    rows: list[Line] = [{"id": number, "parts": {"tuned": 1.0}} for number in range(10_000)]
+    rows.append({"id": 10_000, "parts": {"tuned": 1.0, "judge": 7.0}})
+    assert write(rows, "nodes", tmp_path / "n.parquet") == 10_001
+    assert pyarrow.parquet.read_table(tmp_path / "n.parquet").to_pylist()[-1] == rows[-1]
 
 
 async def test_the_commands_carry_a_run_over(

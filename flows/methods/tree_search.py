@@ -190,7 +190,7 @@ class TreeSearch(ABC):
         """Under other limits; whatever ended the search before does so no more."""
         self.limits, self._in_flight = limits, in_flight
         self._meter.change(limits)
-        self._why, self._may_finish = "", True
+        self._why, self._may_finish, self._finishing = "", True, None
         self._stage2 = Stage2(self._stage2.most)
 
     def result(self) -> Result:
