@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -157,8 +157,15 @@ async def test_the_probe_tells_what_an_endpoint_does(api: FormulaAPI) -> None:
     [("Sure! The capital of France is Paris.", "Sure!"), ("The capital of France is the city of", "the city of")],
 )
 async def test_a_model_that_begins_anew_is_refused_with_what_it_wrote(api: FormulaAPI, reply: str, told: str) -> None:
-    bodies = [json.dumps({"choices": [{"index": 0, "text": t, "finish_reason": "length"}]}) for t in (reply, " x")]
-    api.probe_faults = [Fault(200, bodies[0].encode())] + [Fault(200, bodies[1].encode())] * 4
+    class Anew(Fault):
+        """To the first case; they arrive in any order."""
+
+        def meet(self, handler: Any, answer: Callable[[], dict[str, Any]]) -> None:
+            text = reply if handler.asked["prompt"].endswith(CASES[0].answer) else " x"
+            body = {"choices": [{"index": 0, "text": text, "finish_reason": "length"}]}
+            handler.reply(200, json.dumps(body).encode())
+
+    api.probe_faults = [Anew(200)] * 5
     async with opened(api, model=f"text-completion-openai/{MODEL}") as strong:
         with pytest.raises(
             StrongModelMisconfigured, match="does not continue an unfinished answer in mode completion"
