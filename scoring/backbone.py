@@ -108,7 +108,11 @@ def load_backbone(settings: WeakSettings, name: str | None = None) -> Backbone:
         weights = _weights(folder, dtype, device)
     context = getattr(weights.config, "max_position_embeddings", None) or sys.maxsize
     named = str(dtype).removeprefix("torch.")
-    return Backbone(_sharing(weights), weights, reader, device, named, context)
+    model = _sharing(weights)
+    # Logits are wanted of the last positions only, and of a slice torch multiplies in bfloat16 row by row, each with
+    # a copy of the vocabulary's weights of its own: a hundred times slower, and gigabytes.
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, states: tuple(s.contiguous() for s in states))
+    return Backbone(model, weights, reader, device, named, context)
 
 
 def load_reader(settings: WeakSettings) -> Reader:
