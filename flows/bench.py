@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version as package_version
 from typing import Any
 
@@ -175,10 +176,9 @@ async def open_bench_of(
 async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
     """Both models, open, with what a `look` at them found."""
     with Servers() as servers:
-        scorer = await asyncio.to_thread(open_scorer, config.weak, config.values, servers)
-        await asyncio.to_thread(check_scorer, scorer, config.known_texts)
+        batches = await BatchScorer.open(partial(_checked_scorer, config, servers))
+        scorer = batches.scorer
         strong = await asyncio.to_thread(open_strong_model, config.strong)
-        batches = BatchScorer(scorer)
         try:
             async with judging(config.judge, record) as judge:
                 _check_prices(config, {"strong": strong} | ({"judge": judge.line.strong} if judge else {}))
@@ -190,6 +190,12 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
             servers.close()  # first: batches wait for what is being scored
             batches.close()
             await strong.close()
+
+
+def _checked_scorer(config: RunConfig, servers: Servers) -> Scorer:
+    scorer = open_scorer(config.weak, config.values, servers)
+    check_scorer(scorer, config.known_texts)
+    return scorer
 
 
 def _line(strong: StrongModel, config: RunConfig, record: Record, finding: Mapping[str, Any]) -> Line:

@@ -108,7 +108,7 @@ def load_backbone(settings: WeakSettings, name: str | None = None) -> Backbone:
         weights = _weights(folder, dtype, device)
     context = getattr(weights.config, "max_position_embeddings", None) or sys.maxsize
     named = str(dtype).removeprefix("torch.")
-    model = _sharing(weights)
+    model = sharing(weights)
     # Logits are wanted of the last positions only, and of a slice torch multiplies in bfloat16 row by row, each with
     # a copy of the vocabulary's weights of its own: a hundred times slower, and gigabytes.
     model.get_output_embeddings().register_forward_pre_hook(lambda _, states: tuple(s.contiguous() for s in states))
@@ -156,7 +156,7 @@ def _weights(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
     return model
 
 
-def _sharing(weights: Any) -> Any:
+def sharing(weights: Any) -> Any:
     """A model with modules of its own over the same numbers: PEFT changes modules in place, and hangs hooks on them."""
     return copy.deepcopy(weights, {id(parameter): copy.copy(parameter) for parameter in weights.parameters()})
 

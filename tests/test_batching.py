@@ -97,3 +97,31 @@ async def test_closing_lets_go_of_who_waits() -> None:
     batches.close()
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert any(isinstance(one, asyncio.CancelledError) for one in found)
+
+
+async def test_a_scorer_is_loaded_and_run_on_one_thread() -> None:
+    threads = set[int]()
+
+    class Threaded(SlowScorer):
+        def __init__(self) -> None:
+            super().__init__()
+            threads.add(threading.get_ident())
+
+        def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+            threads.add(threading.get_ident())
+            return [Score(0.0) for _ in candidates]
+
+    batches = await BatchScorer.open(Threaded)
+    await batches.score(of("a"))
+    assert len(threads) == 1 and threads != {threading.get_ident()}
+    batches.close()
+
+
+async def test_a_scorer_that_does_not_load_leaves_no_thread_behind() -> None:
+    def fails() -> SlowScorer:
+        raise ScoringError("is not there", where="weak", mend="Name another")
+
+    with pytest.raises(ScoringError, match="is not there"):
+        await BatchScorer.open(fails)
+    await asyncio.sleep(0.1)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("scorer")]

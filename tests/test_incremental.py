@@ -88,8 +88,8 @@ def test_the_tokens_read_are_those_that_are_new_and_one_before(folder: Path) -> 
 def test_logits_are_made_of_contiguous_states(folder: Path) -> None:
     """Of a slice torch copies the vocabulary's weights for each row in bfloat16."""
     pair, seen = pair_of(folder), list[bool]()
-    head = pair._pair.models.backbones[-1].model.get_output_embeddings()
-    head.register_forward_pre_hook(lambda _, states: seen.append(states[0].is_contiguous()))
+    both: Any = pair._pair.models.both
+    both.get_output_embeddings().register_forward_pre_hook(lambda _, states: seen.append(states[0].is_contiguous()))
     pair.score([Candidate("The film was shown", text, False) for text in (" again", " in a small town by the sea")])
     assert seen and all(seen)
 

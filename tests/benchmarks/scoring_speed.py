@@ -13,9 +13,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rich.console import Console
@@ -74,10 +75,10 @@ def asks_of(history: Any, prompt: str) -> Asks:
     return found
 
 
-async def scored(scorer: LogRatio, searches: Sequence[Asks], memory: int) -> tuple[float, int]:
+async def scored(batches: BatchScorer, searches: Sequence[Asks], memory: int) -> tuple[float, int]:
     """Seconds, and tokens through each model, of searches at once that begin with nothing read."""
+    scorer = cast(LogRatio, batches.scorer)
     scorer.prefixes, before = Prefixes(memory), scorer.tokens_read
-    batches = BatchScorer(scorer)
 
     async def search(asks: Asks) -> None:
         for candidates in asks:
@@ -86,7 +87,6 @@ async def scored(scorer: LogRatio, searches: Sequence[Asks], memory: int) -> tup
     started = time.perf_counter()
     await asyncio.gather(*map(search, searches))
     seconds = time.perf_counter() - started
-    batches.close()
     return seconds, scorer.tokens_read - before
 
 
@@ -97,14 +97,15 @@ def peak_memory() -> str:
 
 async def measure(new_tokens: int, memory: int) -> bool:
     searches = recorded(AT_ONCE, new_tokens)
-    scorer = LogRatio(WeakSettings())
-    await scored(scorer, searches[:1], memory)  # the first passes are slow
+    batches = await BatchScorer.open(partial(LogRatio, WeakSettings()))
+    scorer = cast(LogRatio, batches.scorer)
+    await scored(batches, searches[:1], memory)  # the first passes are slow
 
     headings = "", "candidates", "tokens per model", "seconds", "candidates/s", "kept, MB"
     table = Table(*headings, title=f"Weak pair on {scorer.traits['device']}, {scorer.traits['number_format']}")
 
     async def line(name: str, searches: Sequence[Asks], memory: int) -> tuple[float, int]:
-        seconds, tokens = await scored(scorer, searches, memory)
+        seconds, tokens = await scored(batches, searches, memory)
         count = sum(len(candidates) for asks in searches for candidates in asks)
         kept = f"{scorer.prefixes.bytes / 1e6:.0f}"
         table.add_row(name, str(count), f"{tokens:,}", f"{seconds:.2f}", f"{count / seconds:.1f}", kept)
@@ -114,6 +115,7 @@ async def measure(new_tokens: int, memory: int) -> bool:
     many, _ = await line(f"{AT_ONCE} at once, what is new", searches, memory)
     peak = peak_memory()  # before whole texts, which take more
     whole, all_tokens = await line("one search, whole texts", searches[:1], 0)
+    batches.close()
     console = Console()
     console.print(table)
     console.print(
