@@ -259,6 +259,15 @@ def test_selection_visits_and_returns(config: AlignTreeConfig, world: dict[str, 
     check(method, config)
 
 
+@given(aligntrees, worlds, st.integers(8, 24))
+@settings(max_examples=200)
+def test_selection_holds_in_trees_where_most_leads_are_taken_for_granted(
+    config: AlignTreeConfig, world: dict[str, Any], longest: int
+) -> None:
+    config = config.model_copy(update={"limits": Limits(iterations=200)})
+    search(Watched(config, Tree(PROMPT, longest), CHOICES), world)
+
+
 @given(aligntrees, aligntrees, worlds, st.integers(0, 8))
 def test_a_fork_goes_on_from_the_same_tree_by_its_own_config(
     config: AlignTreeConfig, other: AlignTreeConfig, world: dict[str, Any], at: int

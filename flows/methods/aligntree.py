@@ -56,6 +56,7 @@ class AlignTree(TreeSearch):
         self._configure(config)
         self._top_ups, self._rankings = [], {}
         for node in sorted(self.tree.nodes.values(), key=lambda node: -node.level):
+            node.rest_until = -1
             self._back_up(node)
 
     def _next(self) -> Growth | None:
@@ -88,16 +89,19 @@ class AlignTree(TreeSearch):
     def _select(self) -> Node:
         """Follow the highest score down to an open node that has no children, or is to be widened."""
         node, c, w = self.tree.root, self._config.exploration, self._config.entropy_weight
-        unit, rule = self._unit(), self._rule
+        unit, rule, gain = self._unit(), self._rule, self._gain
         while children := node.children:
+            lead = node.lead
+            if (
+                (lead is not None and lead.open and node.visits <= node.rest_until)
+                # No bonus is below 0: most leads are ahead of what all else can come to without theirs.
+                and (lead.best > node.rest and lead.best >= node.worth + gain + node.wider)
+            ):
+                node = lead
+                continue
             bonus = rule(node.visits, node.entropy, c, w)
-            best, highest = None, _NONE
             if len(children) < _WIDE:
-                for child in children:
-                    if child.open:
-                        score = child.best * unit + bonus(child.prior, child.visits)
-                        if score > highest or (score == highest and best is not None and child.id < best.id):
-                            best, highest = child, score
+                best, highest = self._compare(node, unit, bonus)
             else:
                 best, highest = self._ranking(node, unit).best(bonus, self.tree.nodes)
             if self._can_widen(node) and self._widened(node, unit, bonus) > highest:
@@ -106,6 +110,26 @@ class AlignTree(TreeSearch):
                 raise AssertionError("an open node has an open child, or can be widened")
             node = best
         return node
+
+    def _compare(self, node: Node, unit: float, bonus: Bonus) -> tuple[Node | None, float]:
+        """The open child of the highest score, ties by id, and its score. Where it led before, it is noted how high all
+        else can come within the next visits, so that it need not be looked at.
+        """
+        best, highest = None, _NONE
+        for child in node.children:
+            if child.open:
+                score = child.best * unit + bonus(child.prior, child.visits)
+                if score > highest or (score == highest and best is not None and child.id < best.id):
+                    best, highest = child, score
+        if best is not None and best is node.lead and not self._config.min_max:
+            node.rest_until = node.visits + len(node.children) + node.visits // 8
+            most = self._rule(node.rest_until, node.entropy, self._config.exploration, self._config.entropy_weight)
+            bounds = [c.best * unit + most(c.prior, c.visits) for c in node.children if c.open and c is not best]
+            node.rest = max(bounds, default=_NONE)
+            node.wider = most(node.prior_below / len(node.children), node.attempts) if self._widening else _NONE
+        else:
+            node.lead, node.rest_until = best, -1
+        return best, highest
 
     def promised(self, node: Node) -> float:
         """The return of growing a node again: its own, and what growing has brought on average."""
@@ -141,8 +165,12 @@ class AlignTree(TreeSearch):
 
     def _rank(self, node: Node) -> None:
         """Its score may have risen."""
-        if node.parent is not None and node.open and (ranking := self._rankings.get(node.parent.id)):
-            ranking.push(node)
+        parent = node.parent
+        if parent is not None and node.open:
+            if node is not parent.lead:
+                parent.rest_until = -1
+            if ranking := self._rankings.get(parent.id):
+                ranking.push(node)
 
     def _can_widen(self, node: Node) -> bool:
         wide = self._widening
@@ -155,22 +183,29 @@ class AlignTree(TreeSearch):
             self._top_ups = [top_up for top_up in self._top_ups if top_up.node is not growth.node]
         else:
             self._expansions += 1
-            for node in growth.node.path():
+            node: Node | None = growth.node
+            while node is not None:  # not by path(): this is done for every node above, at every ask
                 node.visits += 1
+                node = node.parent
         self._reopen(growth.node)
 
     def _reopen(self, node: Node) -> None:
-        """From the node up: is something at or below it to be grown, and not being grown already?"""
+        """From the node up: is something at or below it to be grown, and not being grown already?
+
+        Above a node for which the answer stays as it was, it stays too: what is open has an open parent, and nothing
+        was selected below what is not.
+        """
         for step in node.path():
             if step.children:
                 is_open = step.open_children > 0 or self._can_widen(step)
             else:
                 is_open = not (step.busy or step.barren or step.complete)
-            if is_open != step.open:
-                step.open = is_open
-                if step.parent is not None:
-                    step.parent.open_children += 1 if is_open else -1
-                    self._rank(step)
+            if is_open == step.open:
+                break
+            step.open = is_open
+            if step.parent is not None:
+                step.parent.open_children += 1 if is_open else -1
+                self._rank(step)
 
     def _least_depth(self, growth: Growth) -> int:
         """That of the deepest leaf at which nothing is under way; without one, that of any chunk below what is."""
@@ -195,11 +230,14 @@ class AlignTree(TreeSearch):
                 node.visits -= 1
                 self._rank(node)
         self._back_up(growth.node)
+        for node in growth.node.path():  # fewer visits may forbid widening anywhere above
+            self._reopen(node)
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
         node = growth.node
         warped = outcome.entropy.warped if self._config.entropy == "warped" else None
         node.entropy = outcome.entropy.value if warped is None else warped
+        node.rest_until = -1
         new = self._add(node, outcome.children)
         for child in new:
             child.visits = 1

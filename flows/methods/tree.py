@@ -70,6 +70,13 @@ class Node:
     """Sum of its children's priors."""
     bound: float = float("-inf")
     """What its score does not exceed, where its parent's children are ranked."""
+    lead: Node | None = None
+    """The child of the highest score, when its children were last compared."""
+    rest: float = 0.0
+    """What the scores of its other children do not exceed until it has more visits than `rest_until` ..."""
+    wider: float = 0.0
+    """... nor this the bonus of growing it again."""
+    rest_until: int = -1
 
     def path(self) -> Iterator[Node]:
         """From this node up to the root."""
