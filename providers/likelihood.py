@@ -17,8 +17,8 @@ import httpx
 
 from providers.errors import Blame, CallFailed
 from providers.failures import failure
+from providers.http import http_client
 from providers.policy import retrying
-from providers.responses import keep
 
 T = TypeVar("T")
 
@@ -44,11 +44,7 @@ class PromptLikelihoods:
                 mend=f"export {api_key_env}=..., or name another variable in weak.served.api_key_env",
             )
         self._slots = asyncio.Semaphore(concurrency)
-        self._http = httpx.AsyncClient(
-            base_url=api_base, timeout=timeout, event_hooks={"response": [keep]},
-            headers={"authorization": f"Bearer {self._key}"} if self._key else {},
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-        )  # fmt: skip
+        self._http = http_client(concurrency, timeout, api_base, self._key)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="likelihoods", daemon=True)
         self._thread.start()

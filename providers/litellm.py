@@ -24,10 +24,11 @@ from providers.base import Continuation, ContinuationRequest, Finding, Reply, Se
 from providers.endpoints import Endpoint, endpoint_of, retirement
 from providers.errors import StrongModelMisconfigured, StrongModelUnreachable
 from providers.failures import failure
+from providers.http import http_client
 from providers.modes import extra_fields, messages, not_new
 from providers.price import price_of
 from providers.probe import probe
-from providers.responses import keep, keeping
+from providers.responses import keeping
 from providers.settings import StrongSettings
 from providers.wire import Choice, choices, continuation, usage
 
@@ -72,11 +73,7 @@ class LiteLLMStrongModel:
         _check(settings, self._endpoint)
         environment = SandboxedEnvironment(undefined=StrictUndefined)
         self._template = environment.from_string(settings.template) if settings.template else None
-        self._http = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency),
-            timeout=settings.timeout,
-            event_hooks={"response": [keep]},
-        )
+        self._http = http_client(settings.concurrency, settings.timeout)
         self._client = openai.AsyncOpenAI(
             base_url=self._base, api_key=self._key or "none", max_retries=0, timeout=settings.timeout,
             http_client=self._http,
