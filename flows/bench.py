@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -175,21 +175,19 @@ async def open_bench_of(
 @asynccontextmanager
 async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterator[tuple[Models, Mapping[str, Any]]]:
     """Both models, open, with what a `look` at them found."""
-    with Servers() as servers:
+    async with AsyncExitStack() as opened:
+        servers = opened.enter_context(Servers())
         batches = await BatchScorer.open(partial(_checked_scorer, config, servers))
-        scorer = batches.scorer
+        opened.callback(batches.close)
+        opened.callback(servers.close)  # before: batches wait for what is being scored
         strong = await asyncio.to_thread(open_strong_model, config.strong)
-        try:
-            async with judging(config.judge, record) as judge:
-                _check_prices(config, {"strong": strong} | ({"judge": judge.line.strong} if judge else {}))
-                check_methods(config, strong.mode)
-                finding = await look(strong, scorer, judge)
-                strong.adopt(finding["strong"])
-                yield Models(_line(strong, config, record, finding), batches, scorer.name, judge), finding
-        finally:
-            servers.close()  # first: batches wait for what is being scored
-            batches.close()
-            await strong.close()
+        opened.push_async_callback(strong.close)
+        judge = await opened.enter_async_context(judging(config.judge, record))
+        _check_prices(config, {"strong": strong} | ({"judge": judge.line.strong} if judge else {}))
+        check_methods(config, strong.mode)
+        finding = await look(strong, batches.scorer, judge)
+        strong.adopt(finding["strong"])
+        yield Models(_line(strong, config, record, finding), batches, batches.scorer.name, judge), finding
 
 
 def _checked_scorer(config: RunConfig, servers: Servers) -> Scorer:
