@@ -60,11 +60,11 @@ def _told_as_httpx() -> Iterator[None]:
     try:
         yield
     except (httpx.TransportError, aiohttp.ClientError, TimeoutError) as error:
-        cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
+        cause = (error.__cause__ if isinstance(error, httpx.TransportError) else None) or error
         raise _kind(cause)(str(cause)) from cause
 
 
-def _kind(cause: BaseException | None) -> type[httpx.TransportError]:
+def _kind(cause: BaseException) -> type[httpx.TransportError]:
     if isinstance(cause, aiohttp.ClientConnectorError):
         return httpx.ConnectError
     if isinstance(cause, aiohttp.ConnectionTimeoutError):

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel
-from peft.tuners.lora import Linear, LoraLayer
+from peft.tuners.lora import Linear
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from safetensors import SafetensorError
 from transformers import DynamicCache
@@ -129,11 +130,11 @@ def _on_half_the_rows(model: Any) -> Run | None:
     plain LoRA.
 
     PEFT can mix adapters in a batch itself (`adapter_names`), to the same values, but hangs a hook on every layer at
-    every pass and copies each layer's halves: a sixth of the time that a few short rows take.
+    every pass and copies each layer's halves: a tenth of the time that a few short rows take.
     """
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)}
     plain = all(type(layer) is Linear and not layer.lora_variant for layer in layers.values())
-    if not plain or any(isinstance(module, AuxiliaryTrainingWrapper) for module in model.modules()):
+    if not layers or not plain or any(isinstance(module, AuxiliaryTrainingWrapper) for module in model.modules()):
         return None
     mixed = sharing(model)
     for name in layers:

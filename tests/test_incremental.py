@@ -117,14 +117,14 @@ def test_the_built_in_pair_scores_as_in_two_plain_passes() -> None:
             assert kept.parts == pytest.approx(score.parts, abs=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["dora", "sliding"])
+@pytest.mark.parametrize("kind", ["dora", "ia3", "sliding"])
 def test_pairs_that_cannot_share_a_pass_or_be_gone_on_from_score_the_same(tmp_path: Path, kind: str) -> None:
-    """DoRA cannot be mixed in one batch with its base; a sliding window forgets what a cached prefix would hold."""
+    """What is not plain LoRA is not mixed in one batch with its base; a sliding window forgets what was kept."""
     reference = save_tiny_model(tmp_path / "reference", sliding=kind == "sliding")
-    save_tiny_adapter(tmp_path / "adapter", reference, dora=kind == "dora")
+    save_tiny_adapter(tmp_path / "adapter", reference, dora=kind == "dora", ia3=kind == "ia3")
     pair = pair_of(tmp_path)
     models: Any = pair._pair.models
-    assert (models.remembers, models.both is not None) == ((True, False) if kind == "dora" else (False, True))
+    assert (models.remembers, models.both is not None) == ((False, True) if kind == "sliding" else (True, False))
     tokenizer = AutoTokenizer.from_pretrained(reference)
     for end in (10, 30, 70):
         text = TEXTS[0][:end]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from gguf import GGUFWriter
-from peft import LoraConfig, get_peft_model
+from peft import IA3Config, LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, MistralConfig
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -35,11 +35,16 @@ def save_tiny_model(folder: Path, *, sliding: bool = False, seed: int = 7, **sha
     return folder
 
 
-def save_tiny_adapter(folder: Path, reference: Path, *, seed: int = 1, dora: bool = False) -> Path:
-    """Save a LoRA adapter on a model into `folder`: random, and no small change."""
+def save_tiny_adapter(folder: Path, reference: Path, *, seed: int = 1, dora: bool = False, ia3: bool = False) -> Path:
+    """Save an adapter on a model into `folder`, LoRA or IA3: random, and no small change."""
     torch.manual_seed(seed)
     lora = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, use_dora=dora)
-    get_peft_model(AutoModelForCausalLM.from_pretrained(reference), lora).save_pretrained(str(folder))
+    config = IA3Config(target_modules=["q_proj", "v_proj"], feedforward_modules=[]) if ia3 else lora
+    model: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(reference), config)
+    for name, parameter in model.named_parameters():
+        if "ia3_" in name:
+            torch.nn.init.normal_(parameter, mean=1.0)
+    model.save_pretrained(str(folder))
     return folder
 
 
