@@ -28,7 +28,7 @@ from flows.served import Servers
 from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed, ProviderError, StrongModel, open_strong_model
 from providers.gate import Gate
-from scoring import BatchScorer, Scorer, ScoringError, open_scorer
+from scoring import BatchScorer, Scorer, ScoringError, model_dir, open_scorer
 from store import NewRun, NewSearch, Record, StoreError, new_run_id
 from store.settings import DEFAULT_URL, ENVIRONMENT
 
@@ -180,7 +180,7 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
         batches = await BatchScorer.open(partial(_checked_scorer, config, servers))
         opened.callback(batches.close)
         opened.callback(servers.close)  # before: batches wait for what is being scored
-        strong = await asyncio.to_thread(open_strong_model, config.strong)
+        strong = await asyncio.to_thread(open_strong_model, config.strong, model_dir)
         opened.push_async_callback(strong.close)
         judge = await opened.enter_async_context(judging(config.judge, record))
         _check_prices(config, {"strong": strong} | ({"judge": judge.line.strong} if judge else {}))

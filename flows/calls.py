@@ -199,6 +199,7 @@ class Calls:
             seed=request_seed(self._row.seed, self._row.key, ask.node, ask.attempt, part),
             logprobs=self._config.strong.logprobs,
             system=self._config.strong.system,
+            distinct=self._config.strong.distinct_first_tokens,
         )
 
 

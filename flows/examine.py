@@ -13,6 +13,7 @@ from flows.bench import open_record
 from flows.config import RunConfig
 from flows.probing import finding_of, warnings_of
 from providers import open_strong_model
+from scoring import model_dir
 from store import new_run_id
 
 
@@ -52,7 +53,7 @@ class Examination:
 
 async def examine(config: RunConfig, record: str | None = None) -> Examination:
     """Probe the strong model of `config`, on record and within its budget. Raises ProviderError, OutOfBudget."""
-    strong = await asyncio.to_thread(open_strong_model, config.strong)
+    strong = await asyncio.to_thread(open_strong_model, config.strong, model_dir)
     try:
         with open_record(record, create=True) as opened:
             found = await finding_of(opened, new_run_id(), config, strong, fresh=True)

@@ -123,7 +123,7 @@ def _estimate(row: ScoreRow) -> Estimate:
 def request_row(request: ContinuationRequest) -> Mapping[str, Any]:
     """All but the texts, which prompt and node tell; a hash of them instead."""
     row = asdict(request)
-    text = row.pop("prompt") + row.pop("answer")
+    text = row.pop("prompt") + row.pop("answer") + (row.pop("draft") or "")
     row.pop("system")  # the config's
     return row | {"text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
 
@@ -161,6 +161,7 @@ def continuations_to_json(continuations: Sequence[Continuation], *, all_tops: bo
             "tokens": None if c.tokens is None else [[t.text, t.logprob] for t in c.tokens],
             "top": [list(pair) for pair in c.tokens[0].top] if c.tokens else [],
         }
+        | ({"entropy": c.tokens[0].entropy} if c.tokens and c.tokens[0].entropy is not None else {})
         | ({"tops": [[list(pair) for pair in t.top] for t in (c.tokens or ())[1:]]} if all_tops else {})
         for c in continuations
     ]
@@ -175,4 +176,6 @@ def continuations_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Continua
 def _tokens(row: Mapping[str, Any]) -> tuple[Token, ...]:
     tops = [tuple((text, logprob) for text, logprob in top) for top in (row["top"], *row.get("tops", ()))]
     tops += [()] * (len(row["tokens"]) - len(tops))
-    return tuple(Token(text, logprob, top) for (text, logprob), top in zip(row["tokens"], tops, strict=False))
+    entropies = [row.get("entropy")] + [None] * len(tops)
+    told = zip(row["tokens"], tops, entropies, strict=False)
+    return tuple(Token(text, logprob, top, entropy) for (text, logprob), top, entropy in told)

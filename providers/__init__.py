@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from providers.base import Continuation, ContinuationRequest, Finding, Finish, Reply, StrongModel, Token, Usage
@@ -18,6 +19,7 @@ from providers.settings import ConnectionSettings, StrongSettings, whole_replies
 
 if TYPE_CHECKING:
     from providers.likelihood import PromptLikelihoods
+    from providers.local import Find
 
 __all__ = [
     "STOPS_THE_RUN",
@@ -43,8 +45,16 @@ __all__ = [
 ]
 
 
-def open_strong_model(settings: StrongSettings) -> StrongModel:
-    """The strong model that `settings` name. Imports LiteLLM (2 s); the embedded one also starts its server."""
+def open_strong_model(settings: StrongSettings, find: Find = Path) -> StrongModel:
+    """The strong model that `settings` name. Imports LiteLLM (2 s); the embedded one also starts its server.
+
+    One on this machine imports torch instead (3 s) and loads its weights; `find`: the folder with them, of a folder or
+    a GGUF file.
+    """
+    if settings.model.startswith("local/"):
+        from providers.local import LocalStrongModel
+
+        return LocalStrongModel(settings, find)
     if settings.model == "embedded":
         from providers.embedded import EmbeddedStrongModel
 

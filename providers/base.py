@@ -19,7 +19,9 @@ class ContinuationRequest:
     """Continue `answer`, an unfinished one to `prompt`, in `n` independent ways of at most `max_tokens` tokens each.
 
     `seed` None leaves the draw to the server. `logprobs` is how many of the likeliest tokens to report at each position
-    (0: none). `system` instructs a model that chats.
+    (0: none). `system` instructs a model that chats. `distinct`: all choices begin with different tokens, which only
+    models on this machine can. `draft`: nothing is to be continued, but this text told as if it had been, each token
+    with its log-probability (`n` and `max_tokens` are 1); only of models whose `likelihoods` are there.
     """
 
     prompt: str
@@ -33,15 +35,20 @@ class ContinuationRequest:
     seed: int | None = None
     logprobs: int = 0
     system: str | None = None
+    distinct: bool = False
+    draft: str | None = None
 
 
 @dataclass(frozen=True)
 class Token:
-    """One generated token: its text, its log-probability (nats, as the server reports it) and the likeliest tokens."""
+    """One token: its text, its log-probability (nats, as the server reports it) and the likeliest tokens; the entropy
+    (nats) of all that could have come in its place, where the whole distribution is known.
+    """
 
     text: str
     logprob: float
     top: tuple[tuple[str, float], ...] = ()
+    entropy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,8 @@ class StrongModel(Protocol):
     """None: not known."""
     retires: date | None
     """When its provider switches it off; None: no date is known."""
+    likelihoods: bool
+    """It tells how likely a given text is (`ContinuationRequest.draft`)."""
 
     def adopt(self, finding: Mapping[str, Any]) -> None:
         """What a probe found holds from now on."""

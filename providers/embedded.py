@@ -103,6 +103,7 @@ class EmbeddedStrongModel:
         )
         self._api = LiteLLMStrongModel(here)
         self.mode, self.price, self.retires = self._api.mode, self._api.price, self._api.retires
+        self.likelihoods = self._api.likelihoods
 
     def adopt(self, finding: Mapping[str, Any]) -> None:
         self._api.adopt(finding)

@@ -33,6 +33,9 @@ class Overrides(BaseModel):
     n: int | None = Field(None, ge=1, description="Most choices in one request.")
     seed: str | None = Field(None, description="Name of its seed parameter; empty: it takes none.")
     top_k: bool | None = Field(None, description="Whether it takes top_k.")
+    prompt_logprobs: bool | None = Field(
+        None, description="Whether its completions take vLLM's prompt_logprobs, which tell how likely a given text is."
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Endpoint:
     n: int | None = None
     seed: str | None = None
     top_k: bool = True
+    prompt_logprobs: bool = False
 
 
 def endpoint_of(model: str, overrides: Overrides, role: str = "strong") -> Endpoint:

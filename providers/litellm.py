@@ -30,7 +30,7 @@ from providers.price import price_of
 from providers.probe import probe
 from providers.responses import keeping
 from providers.settings import StrongSettings
-from providers.wire import Choice, choices, continuation, usage
+from providers.wire import Choice, choices, continuation, drafted, usage
 
 _unlogged: ContextVar[bool] | None = None
 with suppress(ImportError):  # not LiteLLM's public interface: without it calls only take longer
@@ -57,6 +57,7 @@ class LiteLLMStrongModel:
         self._settings, self._role = settings, role
         self._endpoint = endpoint_of(settings.model, settings.endpoint, role)
         self.mode = self._endpoint.mode
+        self.likelihoods = self._endpoint.prompt_logprobs and self._endpoint.wire == "completions"
         self._repeats = False
         listed = litellm.model_cost.get(settings.model) or litellm.model_cost.get(self._served) or {}
         self.price, self.retires = price_of(settings, listed), retirement(listed)
@@ -140,9 +141,10 @@ class LiteLLMStrongModel:
 
     def _text(self, request: ContinuationRequest) -> str:
         """Prompt and answer so far as one text."""
+        answer = request.answer + (request.draft or "")
         if self._template is None:
-            return request.prompt + request.answer
-        return self._template.render(prompt=request.prompt, system=request.system or "") + request.answer
+            return request.prompt + answer
+        return self._template.render(prompt=request.prompt, system=request.system or "") + answer
 
     async def send(self, request: ContinuationRequest) -> Reply:
         seen = keeping()
@@ -156,8 +158,9 @@ class LiteLLMStrongModel:
             body: Any = seen[-1].json() if seen else None
             found = tuple(self._read(choice, request) for choice in choices(body, self._endpoint.wire)[: request.n])
             spent = usage(body.get("usage"), found, request, lambda: "".join(self._texts(request)), _count)
+            read = None if request.draft is None else drafted(body, request.draft)
         return Reply(
-            continuations=found,
+            continuations=found if read is None else (read,),
             usage=spent,
             body=self._redacted(seen[-1].content),
             latency=latency,
@@ -252,6 +255,12 @@ def _check(settings: StrongSettings, endpoint: Endpoint) -> None:
             mend="Name a mode that it offers (docs/models.md); or set strong.endpoint.mode=whole for best_of_n, or "
             "aligntree as a tree of rollouts; or allow the approximation with --allow-approximate",
         )
+    if settings.distinct_first_tokens:
+        raise StrongModelMisconfigured(
+            f"{settings.model} draws each choice by itself",
+            where="strong.distinct_first_tokens",
+            mend="Leave it out, or name a model on this machine: strong.model=local/FOLDER",
+        )
     if endpoint.wire != "completions" and settings.template:
         raise StrongModelMisconfigured(
             f"{settings.model} is sent messages (mode {endpoint.mode}), which it renders itself",
@@ -285,4 +294,6 @@ def _parameters(request: ContinuationRequest, endpoint: Endpoint) -> dict[str, A
         given["stop"] = list(request.stop)
     if request.top_k is not None and endpoint.top_k:
         extra["top_k"] = request.top_k
+    if request.draft is not None:
+        extra["prompt_logprobs"] = 0
     return given | ({"extra_body": extra} if extra else {})

@@ -77,7 +77,8 @@ class StrongSettings(ConnectionSettings):
     model: str = Field(
         "embedded",
         description="'embedded' (Gemma 3 270M, served here) or LiteLLM's name of a model whose endpoint can continue "
-        "an answer, such as hosted_vllm/NAME, deepseek/NAME or text-completion-openai/NAME.",
+        "an answer, such as hosted_vllm/NAME, deepseek/NAME or text-completion-openai/NAME; or local/FOLDER, "
+        "local/FILE.gguf or local/embedded, a causal language model that runs here, by transformers.",
         min_length=1,
     )
     allow_approximate: bool = Field(
@@ -92,6 +93,9 @@ class StrongSettings(ConnectionSettings):
     )
     choices_per_request: int = Field(
         4, ge=1, description="Most choices (n) in one request; more are split over requests."
+    )
+    distinct_first_tokens: bool = Field(
+        False, description="The choices of one request begin with different tokens, as in the paper; local models only."
     )
     vocabulary: int = Field(
         200_000, ge=2, description="Tokens in the model's vocabulary, for the entropy bounds of a truncated top list."

@@ -90,7 +90,7 @@ def continuation(choice: Choice, request: ContinuationRequest, not_new: int = 0)
     cut = min((at for at in map(text.find, request.stop) if at >= 0), default=None)
     if cut is None:
         return Continuation(text, finish, tokens)
-    return Continuation(text[:cut], "stop", _up_to(tokens, cut))
+    return Continuation(text[:cut], "stop", up_to(tokens, cut))
 
 
 def _after(tokens: tuple[Token, ...], length: int) -> tuple[Token, ...]:
@@ -103,7 +103,7 @@ def _after(tokens: tuple[Token, ...], length: int) -> tuple[Token, ...]:
     return ()
 
 
-def _up_to(tokens: tuple[Token, ...] | None, length: int) -> tuple[Token, ...] | None:
+def up_to(tokens: tuple[Token, ...] | None, length: int) -> tuple[Token, ...] | None:
     """The tokens that begin within the first `length` characters: what follows a stop string is no evidence."""
     if tokens is None:
         return None
@@ -114,6 +114,25 @@ def _up_to(tokens: tuple[Token, ...] | None, length: int) -> tuple[Token, ...] |
         kept.append(token)
         seen += len(token.text)
     return tuple(kept)
+
+
+def drafted(body: Mapping[str, Any], draft: str) -> Continuation:
+    """A draft as if it had been written: its tokens, of vLLM's prompt_logprobs; one that begins before it counts.
+
+    An entry for each token of the prompt: null for the first, else {"TOKEN ID": {"logprob": nats, "decoded_token":
+    text}}. Raises Malformed.
+    """
+    try:
+        entries = body["choices"][0]["prompt_logprobs"][1:]
+        told = [next(iter(entry.values())) for entry in entries]
+        read = [Token(token["decoded_token"], _finite(token["logprob"])) for token in told]
+    except (LookupError, TypeError, AttributeError, StopIteration):
+        raise Malformed("no log-probabilities of the prompt came back (prompt_logprobs)") from None
+    kept, length = list[Token](), 0
+    while read and length < len(draft):
+        kept.append(read.pop())
+        length += len(kept[-1].text)
+    return Continuation(draft, "length", tuple(reversed(kept)))
 
 
 def _tokens(logprobs: Mapping[str, Any] | None, most: int) -> tuple[Token, ...] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoring.base import Candidate, Connect, Likelihoods, Report, Score, Scorer
 from scoring.batching import BatchScorer
+from scoring.embedded import model_dir
 from scoring.errors import (
     AveragingFailed,
     BadPreferences,
@@ -53,6 +54,7 @@ __all__ = [
     "WeakModelMissing",
     "WeakSettings",
     "average_adapters",
+    "model_dir",
     "open_pair",
     "open_sampler",
     "open_scorer",

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scoring.base import Candidate
-from scoring.embedded import weak_model_dir
+from scoring.embedded import model_dir
 from scoring.errors import WeakModelMissing, first_line
 from scoring.settings import WeakSettings
 
@@ -101,7 +101,7 @@ def load_backbone(settings: WeakSettings, name: str | None = None) -> Backbone:
     it cannot be loaded.
     """
     name = name or settings.reference
-    folder, device = weak_model_dir(name), chosen_device(settings.device)
+    folder, device = model_dir(name), chosen_device(settings.device)
     reader = _reader(folder, name, settings)
     dtype = _faster(device) if settings.number_format == "auto" else getattr(torch, settings.number_format)
     with _failures_told(name):
@@ -117,7 +117,7 @@ def load_backbone(settings: WeakSettings, name: str | None = None) -> Backbone:
 
 def load_reader(settings: WeakSettings) -> Reader:
     """With the tokenizer of `weak.reference`, which needs no weights. Raises WeakModelMissing."""
-    return _reader(weak_model_dir(settings.reference), settings.reference, settings)
+    return _reader(model_dir(settings.reference), settings.reference, settings)
 
 
 def _reader(folder: Path, name: str, settings: WeakSettings) -> Reader:

@@ -25,7 +25,7 @@ _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _ADAPTERS = Path(__file__).parent / "adapters"
 
 
-def weak_model_dir(model: str) -> Path:
+def model_dir(model: str) -> Path:
     """Directory from which transformers loads `model` or its tokenizer: a local one, or that of a converted GGUF file,
     ours or a user's.
 
@@ -42,7 +42,7 @@ def weak_model_dir(model: str) -> Path:
     if not any((path / file).is_file() for file in ("config.json", "tokenizer_config.json")):
         raise WeakModelMissing(
             "no model there (config.json not found)",
-            where=f"weak model {model!r}",
+            where=f"model {model!r}",
             mend=f"Give a directory that transformers can load, a .gguf file, or {EMBEDDED!r}",
         )
     return path
@@ -90,7 +90,7 @@ def _sha256(gguf: Path, model: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeakModelMissing(
-            f"cannot be read: {error.strerror}", where=f"weak model {model!r}", mend="Give the path of a GGUF file"
+            f"cannot be read: {error.strerror}", where=f"model {model!r}", mend="Give the path of a GGUF file"
         ) from error
 
 
@@ -111,7 +111,7 @@ def _converted(gguf: Path, sha256: str, model: str) -> Path:
             return target
         raise WeakModelMissing(
             f"cannot be converted: {first_line(error)}",
-            where=f"weak model {model!r}",
+            where=f"model {model!r}",
             mend="Give a whole GGUF file of a causal language model that transformers reads, with its tokenizer in it",
         ) from error
     finally:

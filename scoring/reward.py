@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from scoring.backbone import chosen_device, loading
 from scoring.base import Candidate, Score
-from scoring.embedded import weak_model_dir
+from scoring.embedded import model_dir
 from scoring.errors import BadValue, WeakModelMissing, first_line
 from scoring.values import RewardValue
 
@@ -27,7 +27,7 @@ class RewardScorer:
     def __init__(self, settings: RewardValue) -> None:
         self._settings, self._where = settings, f"reward model {settings.model!r}"
         self._device = chosen_device(settings.device)
-        folder = weak_model_dir(settings.model)
+        folder = model_dir(settings.model)
         try:
             with loading:
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)

@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from flows.config import parse_config
 from flows.plan import shape_of
 from scoring import Candidate, PairDisagrees, WeakModelMissing, WeakSettings, embedded
-from scoring.embedded import weak_model_dir
+from scoring.embedded import model_dir
 from scoring.log_ratio import LogRatio
 from tests.tiny_model import save_tiny_adapter, save_tiny_gguf, save_tiny_model
 
@@ -135,13 +135,13 @@ def test_models_in_gguf_files_score_as_in_two_plain_passes(tmp_path: Path, cache
 def test_a_gguf_file_is_converted_once_whatever_it_is_called(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = weak_model_dir(str(save_tiny_gguf(tmp_path / "one.gguf")))
+    folder = model_dir(str(save_tiny_gguf(tmp_path / "one.gguf")))
     monkeypatch.delattr(embedded, "_convert")
-    assert weak_model_dir(str((tmp_path / "one.gguf").rename(tmp_path / "moved.gguf"))) == folder
+    assert model_dir(str((tmp_path / "one.gguf").rename(tmp_path / "moved.gguf"))) == folder
 
 
 def test_the_built_in_model_is_found_by_its_file_as_well() -> None:
-    assert weak_model_dir(str(embedded._packaged_gguf())) == weak_model_dir("embedded")
+    assert model_dir(str(embedded._packaged_gguf())) == model_dir("embedded")
 
 
 def test_a_gguf_file_that_is_missing_or_broken_says_so(tmp_path: Path, cache: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from peft import PeftModel
 
 from scoring import BatchScorer, Candidate, WeakModelMissing, WeakSettings, open_pair
-from scoring.embedded import adapter_dir, weak_model_dir
+from scoring.embedded import adapter_dir, model_dir
 from scoring.log_ratio import LogRatio
 
 CANDIDATES = [
@@ -151,7 +151,7 @@ async def test_scoring_never_blocks_the_event_loop(pair: LogRatio) -> None:
 
 def test_missing_weights_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(WeakModelMissing, match=r"config\.json not found"):
-        weak_model_dir(str(tmp_path))
+        model_dir(str(tmp_path))
     with pytest.raises(WeakModelMissing, match="built-in adapters: sentiment"):
         adapter_dir("nowhere")
 

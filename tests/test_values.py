@@ -20,7 +20,7 @@ from flows.rerank import RerankSettings, as_searched, rerank
 from scoring import BadValue, Candidate, Scorer, ValueSettings, WeakModelMissing, WeakSettings, open_pair, open_scorer
 from scoring.conformance import ScorerConformance
 from scoring.curiosity import Curiosity
-from scoring.embedded import weak_model_dir
+from scoring.embedded import model_dir
 from scoring.function import FunctionScorer
 from scoring.log_ratio import LogRatio
 from scoring.reward import RewardScorer
@@ -61,7 +61,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
 
     def saved(labels: int) -> Path:
         folder = tmp_path_factory.mktemp("judge")
-        tokenizer = AutoTokenizer.from_pretrained(weak_model_dir("embedded"))
+        tokenizer = AutoTokenizer.from_pretrained(model_dir("embedded"))
         torch.manual_seed(labels)
         shape: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
         heads: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 1, "num_labels": labels}

@@ -12,13 +12,13 @@ from peft import IA3Config, LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, MistralConfig
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from scoring.embedded import weak_model_dir
+from scoring.embedded import model_dir
 from scoring.settings import WeakSettings
 
 
 def save_tiny_model(folder: Path, *, sliding: bool = False, seed: int = 7, **shape: int) -> Path:
     """Save a model into `folder`, as a user's own would be; `sliding`: it attends to 8 tokens only; `shape`: config."""
-    tokenizer = AutoTokenizer.from_pretrained(weak_model_dir("embedded"))
+    tokenizer = AutoTokenizer.from_pretrained(model_dir("embedded"))
     torch.manual_seed(seed)
     kind: Any = partial(MistralConfig, sliding_window=8) if sliding else LlamaConfig
     plain = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flows.methods.base import Estimate
 from providers import Continuation
@@ -40,7 +41,15 @@ def weak_prior(uniform: Estimate, parent: Mapping[str, float], child: Mapping[st
 def entropy(continuations: Sequence[Continuation], vocabulary: int, temperature: float = 1.0) -> Estimate:
     """Entropy (bits) of the next token at the grown node: the median over the samples' first positions, which all share
     one distribution; 0 where no top list came back. `vocabulary`: tokens the strong model knows, for the upper bound.
+    Exact where a model on this machine tells it.
     """
+    exact = [
+        (c.tokens[0].entropy, c.tokens[0].top) for c in continuations if c.tokens and c.tokens[0].entropy is not None
+    ]
+    if exact:
+        nats, top = exact[0]
+        warped = warped_entropy([p for _, p in top], temperature) if top else None
+        return replace(_bits(nats, "exact", nats, nats), warped=warped)
     tops = [[p for _, p in c.tokens[0].top] for c in continuations if c.tokens and c.tokens[0].top]
     found = [(e, top) for top in tops if (e := entropy_of_top(top, vocabulary)).bounds is not None]
     if not found:

@@ -1,0 +1,163 @@
+"""A strong model on this machine: exact distributions, distinct first tokens, and how likely a given text is."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from flows.audit import audit
+from flows.bench import open_bench
+from flows.config import parse_config
+from providers import (
+    Blame,
+    CallFailed,
+    ContinuationRequest,
+    Reply,
+    StrongModel,
+    StrongModelMisconfigured,
+    StrongSettings,
+)
+from providers import open_strong_model as open_strong
+from scoring import model_dir
+from tests.tiny_model import save_tiny_pair
+
+PROMPT, ANSWER = "The film that we saw last night was", " really"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    return model_dir("embedded")
+
+
+@pytest.fixture(scope="module")
+def strong(folder: Path) -> Iterator[StrongModel]:
+    opened = open_strong(StrongSettings(model=f"local/{folder}"))
+    yield opened
+    asyncio.run(opened.close())
+
+
+def request(**given: Any) -> ContinuationRequest:
+    return ContinuationRequest(PROMPT, ANSWER, **{"n": 4, "max_tokens": 6, "seed": 3, "logprobs": 5} | given)
+
+
+@cache
+def plain_model(folder: Path) -> tuple[Any, Any]:
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return tokenizer, model
+
+
+@torch.inference_mode()
+def exact(folder: Path, text: str) -> torch.Tensor:
+    """Log-probabilities (vocabulary) of what comes after a text, by transformers alone."""
+    tokenizer, model = plain_model(folder)
+    return torch.log_softmax(model(**tokenizer(text, return_tensors="pt")).logits[0, -1], dim=-1)
+
+
+async def test_what_a_token_is_told_with_is_the_models_own_distribution(strong: StrongModel, folder: Path) -> None:
+    reply = await strong.send(request(temperature=0.5, top_k=20))
+    whole = exact(folder, PROMPT + ANSWER)
+    tokenizer, _ = plain_model(folder)
+    entropy = -float((whole.exp() * whole).sum())
+    for continuation in reply.continuations:
+        assert continuation.tokens is not None
+        assert continuation.text == "".join(token.text for token in continuation.tokens)
+        first = continuation.tokens[0]
+        (token_id,) = tokenizer(first.text)["input_ids"]
+        assert first.logprob == pytest.approx(float(whole[token_id]), abs=1e-3)
+        assert first.entropy == pytest.approx(entropy, abs=1e-3)
+        assert [p for _, p in first.top] == pytest.approx(whole.topk(5).values.tolist(), abs=1e-3)
+        last = exact(folder, PROMPT + ANSWER + "".join(token.text for token in continuation.tokens[:-1]))
+        (token_id,) = tokenizer(continuation.tokens[-1].text)["input_ids"]
+        assert continuation.tokens[-1].logprob == pytest.approx(float(last[token_id]), abs=1e-3)
+
+
+async def test_choices_depend_on_the_seed_and_their_place_alone(strong: StrongModel) -> None:
+    four, again, two = [[c.text for c in (await strong.send(request(n=n))).continuations] for n in (4, 4, 2)]
+    assert four == again and four[:2] == two and len(set(four)) > 1
+    assert [c.text for c in (await strong.send(request(seed=4))).continuations] != four
+
+
+def first_texts(reply: Reply) -> list[str]:
+    return [continuation.tokens[0].text for continuation in reply.continuations if continuation.tokens]
+
+
+async def test_first_tokens_are_distinct_where_that_is_wanted(strong: StrongModel) -> None:
+    plain = first_texts(await strong.send(request(n=8, temperature=0.3)))
+    distinct = first_texts(await strong.send(request(n=8, temperature=0.3, distinct=True)))
+    assert len(set(plain)) < 8 and len(set(distinct)) == 8
+    assert distinct[0] == plain[0]
+    greedy = await strong.send(request(n=3, temperature=0.0, distinct=True))
+    firsts = [c.tokens[0] for c in greedy.continuations if c.tokens]
+    assert [token.text for token in firsts] == [text for text, _ in firsts[0].top[:3]]
+    few = first_texts(await strong.send(request(n=4, top_k=2, distinct=True)))
+    assert len(few) == 4 and len(set(few)) == 2
+
+
+async def test_a_text_is_as_likely_as_it_was_when_it_was_written(strong: StrongModel) -> None:
+    (written,) = (await strong.send(request(n=1, temperature=0.0, max_tokens=12))).continuations
+    reply = await strong.send(request(n=1, max_tokens=1, draft=written.text))
+    (read,) = reply.continuations
+    assert written.tokens and read.tokens and read.text == written.text
+    assert [token.text for token in read.tokens] == [token.text for token in written.tokens]
+    assert [t.logprob for t in read.tokens] == pytest.approx([t.logprob for t in written.tokens], abs=1e-3)
+    assert reply.usage.output == 0
+
+
+async def test_an_answer_ends_at_a_stop_string_and_at_its_limit(strong: StrongModel) -> None:
+    (whole,) = (await strong.send(request(n=1, temperature=0.0, max_tokens=12))).continuations
+    assert whole.finish == "length" and whole.tokens and len(whole.tokens) == 12
+    stop = whole.text[9:13]
+    (cut,) = (await strong.send(request(n=1, temperature=0.0, max_tokens=12, stop=(stop,)))).continuations
+    assert cut.finish == "stop" and cut.text == whole.text[: whole.text.index(stop)]
+
+
+async def test_what_does_not_fit_is_refused_and_costs_nothing(tmp_path: Path) -> None:
+    save_tiny_pair(tmp_path)
+    strong = open_strong(StrongSettings(model=f"local/{tmp_path / 'model'}"))
+    with pytest.raises(CallFailed, match="context") as caught:
+        await strong.send(request(max_tokens=100_000))
+    assert caught.value.blame is Blame.REQUEST and not caught.value.billed
+    await strong.close()
+
+
+async def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(StrongModelMisconfigured, match="cannot be loaded"):
+        open_strong(StrongSettings(model=f"local/{tmp_path}"))
+
+
+def test_an_api_is_not_asked_for_distinct_first_tokens() -> None:
+    with pytest.raises(StrongModelMisconfigured, match="distinct_first_tokens"):
+        open_strong(StrongSettings(model="hosted_vllm/x", api_base="http://127.0.0.1:9/v1", distinct_first_tokens=True))
+
+
+async def test_a_search_of_a_local_model_stands_an_audit_and_knows_exact_entropies(tmp_path: Path) -> None:
+    pair = save_tiny_pair(tmp_path)
+    config = parse_config(
+        {
+            "strong": {"model": f"local/{pair.reference}", "distinct_first_tokens": True},
+            "weak": pair.model_dump(mode="json"),
+            "methods": [{"name": "aligntree", "limits": {"iterations": 6}, "chunk_tokens": 3, "children": 3}],
+            "sampling": {"max_tokens": 12},
+        },
+        "of the test",
+    )
+    async with open_bench(config, str(tmp_path / "r.db")) as bench:
+        run = await bench.begin([PROMPT])
+        await bench.carry_out(run)
+        (search,) = bench.record.searches(run)
+        assert search.status == "done" and not audit(bench.record, run).faults
+        history = bench.record.history(search.id)
+    entropies = [row for rows in history.scores.values() for row in rows if row.name == "entropy"]
+    assert {row.parts["rung"] for row in entropies} == {"exact"}
+    # Random weights: almost every token is as likely as any other.
+    assert all(0.9 * math.log2(49_152) < row.value <= math.log2(49_152) + 0.1 for row in entropies)
