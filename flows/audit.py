@@ -13,7 +13,7 @@ from flows.judging import verdict
 from flows.methods import Judged, Method, Sample, Verdict, child_id, chunks
 from flows.plan import config_of, method_config, search_key, shape_of
 from flows.replay import replay, start
-from flows.rows import continuations_from_json, outcome_of
+from flows.rows import SAMPLE, continuations_from_json, outcome_of
 from scoring import read_opinion
 from store import Fault, History, Record, ReplyRow, RunRow, SearchRow, Totals, fingerprint
 
@@ -80,6 +80,7 @@ def _of_search(record: Record, run: RunRow, config: RunConfig, row: SearchRow) -
         yield f"its answer is {row.answer}, told again it is {method.result().to_json()}"
     yield from _children_of_replies(config, method, history)
     yield from _verdicts_of_replies(config, history)
+    yield from _likelihoods_of_replies(history)
 
 
 def _children_of_replies(config: RunConfig, method: Method, history: History) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _children_of_replies(config: RunConfig, method: Method, history: History) ->
     for key in sorted(history.replies):
         replies.setdefault(key.ask, []).append(history.replies[key])
     for tell in history.tells:
-        if tell.kind != "grown" or tell.ask is None:
+        if tell.kind != "grown" or tell.ask is None or history.asks[tell.ask].kind != SAMPLE:
             continue
         ask = history.asks[tell.ask]
         node = method.tree.nodes[ask.node_id]
@@ -115,6 +116,16 @@ def _verdicts_of_replies(config: RunConfig, history: History) -> Iterator[str]:
                 same = _alike(told, verdict(told.node, read_opinion(said, config.judge.scale)))
             if not same:
                 yield f"ask {tell.ask}: node {told.node} is not judged as its reply says"
+
+
+def _likelihoods_of_replies(history: History) -> Iterator[str]:
+    """How likely a draft is told to be is what its reply holds."""
+    read = {key.ask: reply.continuations for key, reply in history.replies.items() if reply.failure is None}
+    for tell in history.tells:
+        if tell.kind == "likely" and tell.ask is not None:
+            (found,) = read.get(tell.ask) or [{"tokens": []}]
+            if found["tokens"] != tell.outcome["read"]:
+                yield f"ask {tell.ask}: the draft is not as likely as its reply says"
 
 
 def _alike(one: Verdict, other: Verdict) -> bool:

@@ -19,7 +19,7 @@ from flows.errors import BadConfig, FlowError, RunInterrupted
 from flows.judging import Judging, judging
 from flows.methods import JUDGE
 from flows.pace import Pace
-from flows.plan import check_methods, choices, config_of, method_config, new_searches
+from flows.plan import check_finding, check_methods, choices, config_of, method_config, new_searches
 from flows.probing import finding_of, warnings_of
 from flows.replay import start
 from flows.search import Driver, Models
@@ -186,6 +186,7 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
         _check_prices(config, {"strong": strong} | ({"judge": judge.line.strong} if judge else {}))
         check_methods(config, strong.mode)
         finding = await look(strong, batches.scorer, judge)
+        check_finding(config, finding)
         strong.adopt(finding["strong"])
         yield Models(_line(strong, config, record, finding), batches, batches.scorer.name, judge), finding
 

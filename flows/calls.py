@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.config import RunConfig
-from flows.methods import Ask, Judge, Method, Sample
+from flows.methods import Ask, Failed, Judge, Likelihood, Likely, Method, Sample
 from flows.pace import Pace
 from flows.rows import ask_row, continuations_from_json, failure_row, reply_row, request_row
 from flows.tally import Tally
@@ -105,7 +105,21 @@ class Calls:
             most = min(most, max(len(reply.continuations) for reply in replies))
         return got
 
-    async def each(self, ask: Judge, requests: Sequence[ContinuationRequest], line: Line) -> list[Part | str]:
+    async def likelihood(self, ask: Likelihood) -> Likely | Failed:
+        """Of a draft's tokens, to the strong model."""
+        node, tree = self._method.tree.nodes[ask.node], self._method.tree
+        request = ContinuationRequest(
+            self._row.prompt, "", 1, 1, temperature=0.0, system=self._config.strong.system, draft=tree.answer(node)
+        )
+        (read,) = await self.each(ask, [request], self._line)
+        if isinstance(read, str):
+            return Failed(read, 0, self.made(ask))
+        tokens = read.continuations[0].tokens or ()
+        return Likely(tuple((token.text, token.logprob) for token in tokens), self.made(ask))
+
+    async def each(
+        self, ask: Judge | Likelihood, requests: Sequence[ContinuationRequest], line: Line
+    ) -> list[Part | str]:
         """What each of an ask's requests brought, in order, or why it was refused."""
         parts = (self._part(ask, number, request, line) for number, request in enumerate(requests))
         replies = await asyncio.gather(*parts, return_exceptions=True)  # all are waited for, as above
@@ -178,7 +192,7 @@ class Calls:
         tree, limit = self._method.tree, self._method.limits.calls
         if limit is None:
             return math.inf
-        if isinstance(ask, Judge):
+        if not isinstance(ask, Sample):
             return limit
         limit -= self._method.kept_for_judge
         reaches = tree.nodes[ask.node].depth + ask.max_tokens >= tree.max_tokens

@@ -9,7 +9,7 @@ from typing import Any
 from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig, BadPrompts, CannotResume, OtherVersion
 from flows.judge_settings import JudgeSettings
-from flows.methods import Method, MethodConfig, build, called, version
+from flows.methods import Method, MethodConfig, WSDConfig, build, called, version
 from providers import Mode, StrongSettings
 from scoring import ValueSettings
 from store import NewSearch, RunRow, SearchRow, fingerprint
@@ -27,14 +27,37 @@ def check_prompts(prompts: Sequence[str]) -> None:
 
 
 def check_methods(config: RunConfig, mode: Mode) -> None:
-    """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`."""
+    """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`; or
+    where the weak pair has to draft one, and runs elsewhere.
+    """
     for number, method in enumerate(config.methods):
-        if mode == "whole" and method.name == "beam":
+        if method.name == "wsd" and config.weak.served:
             raise BadConfig(
-                f"beam continues chunks, and {config.strong.model} gives whole answers only (mode whole)",
+                "wsd drafts with the weak pair, and a served one answers nothing itself",
+                where=f"methods.{number}",
+                mend="Name a pair that runs here: weak.reference with weak.adapter or weak.tuned",
+            )
+        if mode == "whole" and method.name in ("beam", "wsd"):
+            raise BadConfig(
+                f"{method.name} continues chunks, and {config.strong.model} gives whole answers only (mode whole)",
                 where=f"methods.{number}",
                 mend="Take best_of_n, or aligntree, which samples a tree of rollouts then; or name a mode in "
                 "strong.endpoint.mode that continues (docs/models.md)",
+            )
+
+
+def check_finding(config: RunConfig, finding: Mapping[str, Any]) -> None:
+    """Raises BadConfig where a method needs what the strong model was found to withhold."""
+    strong = finding["strong"]
+    told = {"likelihood": strong.get("likelihoods", False), "probe": strong["logprobs"] > 0}
+    what = {"likelihood": "the probabilities of a given text", "probe": "log-probabilities of its tokens"}
+    for number, method in enumerate(config.methods):
+        if isinstance(method, WSDConfig) and not told.get(method.switch, True):
+            raise BadConfig(
+                f"{config.strong.model} does not tell {what[method.switch]}",
+                where=f"methods.{number}.switch = {method.switch}",
+                mend="Leave it out for the best form that the endpoint can; likelihood takes vLLM, or a model that runs"
+                " here (strong.model=local/FOLDER)",
             )
 
 
@@ -128,11 +151,18 @@ def choices(config: RunConfig, finding: Mapping[str, Any]) -> int:
 def fresh_method(config: RunConfig, finding: Mapping[str, Any], row: SearchRow) -> Method:
     """The method of a search on record, which knows nothing yet. Raises CannotResume."""
     sampling = config.sampling
-    found, whole_only = method_config(config, row), finding["strong"].get("mode") == "whole"
+    found, strong = method_config(config, row), finding["strong"]
     return build(
-        found, row.prompt, sampling.max_tokens, sampling.stop, choices(config, finding), whole_only=whole_only,
+        found,
+        row.prompt,
+        sampling.max_tokens,
+        sampling.stop,
+        choices(config, finding),
+        whole_only=strong.get("mode") == "whole",
         judged=config.judge.candidates if config.judge else 0,
-    )  # fmt: skip
+        likelihoods=strong.get("likelihoods", False),
+        logprobs=strong["logprobs"] > 0,
+    )
 
 
 def method_config(config: RunConfig, row: SearchRow) -> MethodConfig:

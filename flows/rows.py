@@ -8,7 +8,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows.errors import RecordMismatch
-from flows.methods import JUDGE, Ask, Child, Estimate, Failed, Grown, Judge, Judged, Outcome, Verdict
+from flows.methods import (
+    JUDGE,
+    Ask,
+    Child,
+    Draft,
+    Estimate,
+    Failed,
+    Grown,
+    Judge,
+    Judged,
+    Keep,
+    Likelihood,
+    Likely,
+    Outcome,
+    Sample,
+    Verdict,
+)
 from providers import CallFailed, Continuation, ContinuationRequest, Reply, Token
 from store import AskRow, History, NodeRow, ReplyRow, ScoreRow, TellRow
 
@@ -23,16 +39,32 @@ class Told:
 
 
 def ask_row(ask: Ask) -> AskRow:
-    if isinstance(ask, Judge):
-        return AskRow(ask.number, "judge", ask.node, 0, {"candidates": list(ask.candidates)})
-    wanted = {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit} | ({"cut": ask.cut} if ask.cut else {})
-    return AskRow(ask.number, "sample", ask.node, ask.attempt, wanted)
+    match ask:
+        case Sample():
+            kind, wanted = SAMPLE, {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit}
+            return AskRow(ask.number, kind, ask.node, ask.attempt, wanted | ({"cut": ask.cut} if ask.cut else {}))
+        case Judge():
+            return AskRow(ask.number, "judge", ask.node, 0, {"candidates": list(ask.candidates)})
+        case Draft():
+            wanted = {"max_tokens": ask.max_tokens, "window": ask.window}
+            return AskRow(ask.number, "draft", ask.node, 0, wanted)
+        case Likelihood():
+            return AskRow(ask.number, "likelihood", ask.node, 0, {})
+        case Keep():
+            return AskRow(ask.number, "keep", ask.node, 0, {"text": ask.text, "tokens": ask.tokens})
+
+
+SAMPLE = "sample"
+"""The kind of ask whose children are what replies brought."""
 
 
 def told(position: int, ask: Ask, outcome: Outcome, scorer: str, known: Set[str], seconds: float) -> Told:
     """The rows of an outcome; nodes that are `known` are not recorded again. `seconds` at work so far."""
     if isinstance(outcome, Judged):
         return _judged(position, ask.number, outcome, seconds)
+    if isinstance(outcome, Likely):
+        found = {"read": [list(token) for token in outcome.read], "calls": outcome.calls, "seconds": seconds}
+        return Told(TellRow(position, ask.number, "likely", found))
     took = {"tokens": outcome.tokens, "calls": outcome.calls, "seconds": seconds}
     if isinstance(outcome, Failed):
         return Told(TellRow(position, ask.number, "failed", {"reason": outcome.reason, **took}))
@@ -78,6 +110,9 @@ def outcome_of(tell: TellRow, history: History) -> Outcome:
         raise RecordMismatch(
             f"tell {tell.position} is of kind {tell.kind} and answers no ask", mend="The record was changed"
         )
+
+    if tell.kind == "likely":
+        return Likely(tuple((text, logprob) for text, logprob in tell.outcome["read"]), tell.outcome["calls"])
 
     def score(node: str, name: str) -> ScoreRow:
         for row in history.scores.get(node, ()):

@@ -14,14 +14,19 @@ from dataclasses import dataclass, replace
 
 from flows.calls import Calls, Line
 from flows.config import RunConfig
+from flows.drafting import NO_ENTROPY, kept, pieces
 from flows.judging import Judging
 from flows.methods import (
     Ask,
     Child,
     Chunk,
+    Draft,
     Estimate,
     Failed,
     Grown,
+    Judge,
+    Keep,
+    Likelihood,
     Outcome,
     Result,
     Sample,
@@ -30,7 +35,7 @@ from flows.methods import (
 )
 from flows.methods.ladder import weak_prior
 from flows.replay import Start, replay
-from flows.rows import seconds_at_work, stopped, told
+from flows.rows import ask_row, seconds_at_work, stopped, told
 from flows.tally import Tally
 from providers import Blame, CallFailed, Continuation
 from scoring import BatchScorer, Candidate, Score, ScoringError
@@ -106,7 +111,7 @@ class Driver:
 
     def _tell(self, ask: Ask, outcome: Outcome) -> None:
         rows = told(self._told, ask, outcome, self._models.scorer, self._recorded, self._seconds())
-        self._journal.tell(rows.tell, rows.nodes, rows.scores)
+        self._journal.tell(rows.tell, rows.nodes, rows.scores, ask_row(ask))
         self._recorded |= {node.id for node in rows.nodes}
         self._told += 1
         self._method.tell(ask.number, outcome)
@@ -132,12 +137,25 @@ class Driver:
         self._method.stop(reason, finish=finish)
 
     async def _answer(self, ask: Ask) -> Outcome:
-        if isinstance(ask, Sample):
-            return await self._grow(ask)
-        judging = self._models.judging
-        if judging is None:  # pragma: no cover
-            raise AssertionError("a method asks for a judge where the config has one")
-        return await judging.judge(ask, self._row.prompt, self._method.tree, self._calls)
+        match ask:
+            case Sample():
+                return await self._grow(ask)
+            case Judge():
+                judging = self._models.judging
+                if judging is None:  # pragma: no cover
+                    raise AssertionError("a method asks for a judge where the config has one")
+                return await judging.judge(ask, self._row.prompt, self._method.tree, self._calls)
+            case Likelihood():
+                return await self._calls.likelihood(ask)
+            case Draft():
+                drafted = await self._models.batches.draft(self._row.prompt, ask.max_tokens)
+                found = pieces(ask, drafted, self._config.sampling.stop)
+            case Keep():
+                found = [kept(ask)]
+        if not found:
+            return Failed("the weak model drafted nothing")
+        answer = self._method.tree.answer(self._method.tree.nodes[ask.node])
+        return Grown(*await self._score(ask, answer, found, NO_ENTROPY))
 
     async def _grow(self, ask: Sample) -> Outcome:
         """Sample, merge and score."""
@@ -159,7 +177,7 @@ class Driver:
         return Grown(children, entropy, tokens, self._calls.made(ask))
 
     async def _score(
-        self, ask: Sample, answer: str, found: Sequence[Chunk], entropy: Estimate
+        self, ask: Sample | Draft | Keep, answer: str, found: Sequence[Chunk], entropy: Estimate
     ) -> tuple[tuple[Child, ...], Estimate]:
         """Values, and what the weak reference model knows where the strong model withholds its probabilities."""
         prompt, stop = self._row.prompt, self._config.sampling.stop

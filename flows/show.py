@@ -7,7 +7,7 @@ from rich.text import Text
 from rich.tree import Tree as Drawn
 
 from flows.errors import FlowError
-from flows.methods import Method, Node
+from flows.methods import WSD, Method, Node
 from store import SearchRow
 
 
@@ -31,6 +31,7 @@ def find_search(searches: list[SearchRow], wanted: str) -> SearchRow:
 
 def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
     """Each node with its value V, a judge's value J, visits and prior; best first; the chosen path is bold and marked.
+    Of weak-to-strong decoding also g_i, from 0 to 1, and the switch.
 
     Without `depth` all levels, but of a tree that nobody would read the first few.
     """
@@ -40,6 +41,8 @@ def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
     best = method.result().node
     chosen = {node.id for node in tree.nodes[best].path()} if best else set()
     top = Drawn(Text(row.prompt, style="bold"))
+    if isinstance(method, WSD):
+        top.add(_switch(method))
     pending = [(tree.root, top, 0)]
     while pending:
         node, branch, level = pending.pop()
@@ -53,6 +56,18 @@ def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
 
 
 _MANY, _FEW = 2_000, 3
+
+
+def _switch(method: WSD) -> str:
+    """What the switch was looked for by, along the draft, and where it is."""
+    curve = "".join(_BARS[round(found.measure * (len(_BARS) - 1))] for found in method.measured)
+    measure = "g" if method.form in ("likelihood", "probe") else method.form
+    length = len(method.draft)
+    where = "no switch" if method.switch is None else f"the strong model goes on after {method.switch}"
+    return f"[dim]by {method.form}: {measure} {curve}; {where} of the draft's {length} characters[/]"
+
+
+_BARS = "_▁▂▃▄▅▆▇█"
 
 
 def _label(node: Node, chosen: bool) -> str:

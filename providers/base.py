@@ -92,7 +92,7 @@ class Finding:
     `choices`: how many one request brought, of as many as requests will ask for. `logprobs`: how many of the likeliest
     tokens came back per position; 0 where the server withholds them. `repeats`: replies begin with the answer so far.
     `seed`: the same seed brought the same; none: the endpoint takes no seed. `cases`: what replies did with each
-    unfinished answer. `latency`: median of a request, in seconds.
+    unfinished answer. `latency`: median of a request, in seconds. `likelihoods`: it tells how likely given texts are.
     """
 
     model: str
@@ -104,6 +104,7 @@ class Finding:
     cases: Mapping[str, str]
     usage: Usage
     latency: float
+    likelihoods: bool = False
 
 
 Send = Callable[[ContinuationRequest], Awaitable[Reply]]

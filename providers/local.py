@@ -84,6 +84,7 @@ class LocalStrongModel:
         return Finding(
             model=self.name, mode="completion", choices=self._settings.choices_per_request,
             logprobs=self._settings.logprobs, repeats=False, seed=True, cases={}, usage=Usage(0, 0), latency=0.0,
+            likelihoods=True,
         )  # fmt: skip
 
     async def send(self, request: ContinuationRequest) -> Reply:

@@ -88,6 +88,7 @@ async def probe(send: Send, settings: StrongSettings, endpoint: Endpoint) -> Fin
         cases=found,
         usage=_sum([reply.usage for reply in replies]),
         latency=round(median(reply.latency for reply in replies), 3),
+        likelihoods=endpoint.prompt_logprobs,
     )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoring.base import Candidate, Connect, Likelihoods, Report, Score, Scorer
+from scoring.base import Candidate, Connect, Drafted, Likelihoods, Report, Score, Scorer
 from scoring.batching import BatchScorer
 from scoring.embedded import model_dir
 from scoring.errors import (
@@ -36,6 +36,7 @@ __all__ = [
     "BatchScorer",
     "Candidate",
     "Connect",
+    "Drafted",
     "LLMJudge",
     "Likelihoods",
     "Opinion",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from scoring.errors import ScoringError
 from scoring.settings import ServedSettings
 
 
@@ -26,6 +27,14 @@ class Score:
     parts: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Drafted:
+    """An answer of a weak model's own: the text of each token, and whether it ended by itself."""
+
+    tokens: tuple[str, ...]
+    complete: bool
+
+
 class Scorer(Protocol):
     """Scores candidates in batches. `score` blocks (torch): call it in a thread. Not safe for two threads at once."""
 
@@ -38,6 +47,25 @@ class Scorer(Protocol):
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:
         """One score per candidate, in order; raises ScoringError."""
         ...
+
+
+@runtime_checkable
+class Drafter(Protocol):
+    """A scorer whose weak pair can answer itself."""
+
+    def draft(self, prompt: str, max_tokens: int) -> Drafted:
+        """The tuned model's own answer, greedily. Blocks, as `score` does."""
+        ...
+
+
+def drafter(scorer: Scorer) -> Drafter:
+    """The scorer as one that drafts. Raises ScoringError where it does not."""
+    if isinstance(scorer, Drafter):
+        return scorer
+    raise ScoringError(
+        "it answers nothing itself: its models are elsewhere", where=f"scorer {scorer.name}",
+        mend="For weak-to-strong decoding name a pair that runs here (weak.reference, weak.adapter or weak.tuned)",
+    )  # fmt: skip
 
 
 class Likelihoods(Protocol):

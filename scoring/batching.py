@@ -6,9 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Self
 
-from scoring.base import Candidate, Score, Scorer
+from scoring.base import Candidate, Drafted, Score, Scorer, drafter
 
 _AT_ONCE = 256
 """Candidates from which on no further request joins a batch: a long one must not keep the others waiting."""
@@ -48,6 +49,11 @@ class BatchScorer:
         if self._work is None:
             self._work = asyncio.create_task(self._serve())
         return await future
+
+    async def draft(self, prompt: str, max_tokens: int) -> Drafted:
+        """The weak pair's own answer. Raises ScoringError where it gives none."""
+        work = partial(drafter(self.scorer).draft, prompt, max_tokens)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:
         """What waits is not scored any more."""

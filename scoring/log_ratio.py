@@ -14,7 +14,8 @@ from functools import partial
 import torch
 
 from scoring.backbone import Row, common_prefix
-from scoring.base import Candidate
+from scoring.base import Candidate, Drafted
+from scoring.drafting import draft
 from scoring.pair import Pair, Unread
 from scoring.prefixes import Prefixes, Reading
 from scoring.ratio import RatioScorer, Read
@@ -46,6 +47,11 @@ class LogRatio(RatioScorer):
         self.prefixes = Prefixes(settings.memory if self._pair.remembers else 0)
         self.tokens_read = 0
         """Tokens that went through each of the two models so far, padding not counted."""
+
+    def draft(self, prompt: str, max_tokens: int) -> Drafted:
+        """The tuned model's own answer, greedily."""
+        models = self._pair.models
+        return draft(models.tuned, self._pair.reader, models.backbones[0].device, prompt, max_tokens)
 
     def _read(self, candidates: Sequence[Candidate]) -> list[Read]:
         texts = [_text(c.prompt, self._pair.reader.row(c)) for c in candidates]

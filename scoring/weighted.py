@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from scoring.base import Candidate, Score, Scorer
+from scoring.base import Candidate, Drafted, Score, Scorer, drafter
 from scoring.curiosity import Curiosity
 from scoring.function import FunctionScorer
 from scoring.ratio import RatioScorer
@@ -50,6 +50,10 @@ class WeightedSum:
                 values[i] += weight * score.value
                 parts[i] |= {name: score.value} | {f"{name}.{part}": value for part, value in score.parts.items()}
         return [Score(value, of) for value, of in zip(values, parts, strict=True)]
+
+    def draft(self, prompt: str, max_tokens: int) -> Drafted:
+        """The weak pair's. Raises ScoringError where it gives none."""
+        return drafter(self._first).draft(prompt, max_tokens)
 
 
 OpenPair = Callable[[WeakSettings], RatioScorer]

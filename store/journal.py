@@ -69,12 +69,21 @@ class Journal:
         for key in list(self.intents):
             await self.settle(key, ReplyRow(None, {"what": "no reply on record", "billed": True}, b""))
 
-    def tell(self, told: TellRow, new_nodes: Sequence[NodeRow] = (), new_scores: Sequence[ScoreRow] = ()) -> None:
+    def tell(
+        self,
+        told: TellRow,
+        new_nodes: Sequence[NodeRow] = (),
+        new_scores: Sequence[ScoreRow] = (),
+        ask: AskRow | None = None,
+    ) -> None:
         """An outcome as the method is told it, with the nodes and scores it brought: in the same commit as what is
         appended next, or by `flush`. Where it cannot be written, whatever would follow from it is refused.
+
+        An `ask` that took no call comes on record here.
         """
         rows = [(nodes, vars(node)) for node in new_nodes] + [(scores, vars(score)) for score in new_scores]
-        self._held.append(_Told(self, [*rows, (tells, vars(told))]))
+        asked = [(asks, vars(ask))] if ask else []
+        self._held.append(_Told(self, [*asked, *rows, (tells, vars(told))]))
 
     async def flush(self) -> None:
         """What was told is on record now. Raises what kept it from there."""
@@ -212,6 +221,10 @@ class _Told(_Append):
     def rows(self, at: int) -> _Rows:
         _check_whole(self.journal)
         return self.content
+
+    def committed(self) -> None:
+        super().committed()
+        self.journal.asks |= {content["number"] for table, content in self.content if table is asks}
 
     def failed(self, error: BaseException) -> None:
         self.journal.behind = error

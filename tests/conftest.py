@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
 
 from flows import cli
@@ -27,6 +28,10 @@ os.environ |= {
     "TQDM_DISABLE": "1",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
+
+
+settings.register_profile("timeless", deadline=None)  # machines are slow now and then
+settings.load_profile("timeless")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -93,6 +94,8 @@ class FormulaAPI:
             else:
                 choice["text"] = words
                 choice["logprobs"] = self.shape(tokens) if request.get("logprobs") else None
+                if request.get("prompt_logprobs") is not None:
+                    choice["prompt_logprobs"] = prompt_log_probs(text)
             choices.append(choice)
         kind = "chat.completion" if chats else "text_completion"
         answer: dict[str, Any] = {"id": "f", "object": kind, "created": 1, "model": MODEL, "choices": choices}
@@ -139,6 +142,17 @@ def _continued(messages: list[dict[str, Any]]) -> str:
     """A conversation as the text that it is to be continued from."""
     contents = [message["content"] for message in messages if message["role"] != "system"]
     return "".join(c if isinstance(c, str) else "".join(block["text"] for block in c) for c in contents)
+
+
+def prompt_log_probs(text: str) -> list[dict[str, Any] | None]:
+    """Of a text's words, as vLLM tells them: null for the first."""
+    words = re.findall(r"\s*\S+|\s+$", text)
+    told: list[dict[str, Any] | None] = [None]
+    for number, word in enumerate(words[1:]):
+        digest = hashlib.sha256(f"{words[: number + 1]}|{word}".encode()).digest()
+        entry = {"logprob": math.log(0.3 + 0.7 * digest[0] / 255), "rank": 1, "decoded_token": word}
+        told.append({str(number): entry})
+    return told
 
 
 def continuation(text: str, seed: int, choice: int, max_tokens: int) -> tuple[list[dict[str, Any]], str]:

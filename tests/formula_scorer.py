@@ -6,7 +6,8 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
-from scoring import Candidate, Connect, Score, ValueSettings, WeakSettings
+from scoring import Candidate, Connect, Drafted, Score, ValueSettings, WeakSettings
+from tests.formula_api import WORDS
 
 
 class FormulaScorer:
@@ -16,6 +17,12 @@ class FormulaScorer:
 
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:
         return [Score(value(c.answer, c.complete), {"words": float(len(c.answer.split()))}) for c in candidates]
+
+    def draft(self, prompt: str, max_tokens: int) -> Drafted:
+        """As many words as there is room for, or twelve."""
+        drawn = [hashlib.sha256(f"{prompt}|{i}".encode()).digest()[0] for i in range(min(max_tokens, 12))]
+        single = [word for word in WORDS if "," not in word]
+        return Drafted(tuple(single[byte % len(single)] for byte in drawn), max_tokens > 12)
 
 
 class TellingScorer(FormulaScorer):

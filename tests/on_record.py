@@ -72,4 +72,4 @@ def trees(record: str) -> dict[str, Any]:
 
 def asked(api: FormulaAPI) -> Counter[tuple[Any, ...]]:
     """The requests of searches, by what they asked for."""
-    return Counter((r["prompt"], r["seed"], r["n"]) for r in api.requests)
+    return Counter((r["prompt"], r.get("seed"), r["n"]) for r in api.requests)

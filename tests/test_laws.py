@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.methods import (
+    CUT,
+    WSD,
     AlignTree,
     AlignTreeConfig,
     Ask,
@@ -20,11 +22,15 @@ from flows.methods import (
     BeamConfig,
     BestOfNConfig,
     Child,
+    Draft,
     Estimate,
     Failed,
     Grown,
     Judge,
     Judged,
+    Keep,
+    Likelihood,
+    Likely,
     Limits,
     Method,
     MethodConfig,
@@ -33,6 +39,7 @@ from flows.methods import (
     Sample,
     Tree,
     Verdict,
+    WSDConfig,
     build,
     child_id,
 )
@@ -64,6 +71,15 @@ aligntrees = st.builds(
     depth_fair=st.booleans(),
     in_flight=st.integers(1, 4),
 )
+drafts = st.builds(
+    WSDConfig,
+    switch=st.sampled_from(["likelihood", "probe", "agreement", "fixed"]),
+    gamma=st.floats(0.1, 1),
+    window=st.integers(1, 4),
+    fixed=st.integers(1, LONGEST),
+    n=st.integers(1, 4),
+    limits=limits.map(lambda found: found.model_copy(update={"nodes": None})),
+)
 configs: st.SearchStrategy[MethodConfig] = st.one_of(
     st.builds(BaseConfig, limits=limits),
     st.builds(BestOfNConfig, n=st.none() | st.integers(1, 8), limits=limits),
@@ -76,6 +92,7 @@ configs: st.SearchStrategy[MethodConfig] = st.one_of(
         limits=limits,
     ),
     aligntrees,
+    drafts,
 )
 worlds: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
@@ -99,6 +116,8 @@ def answer(world: dict[str, Any], ask: Ask) -> Outcome:
         failed = [chance(world, "fails", v.node) < world["fails"] for v in said]
         verdicts = (Verdict(v.node, None, reason="no") if f else v for v, f in zip(said, failed, strict=True))
         return Judged(tuple(verdicts), len(said))
+    if not isinstance(ask, Sample):
+        return draft_of(world, ask)
     of = (ask.node, ask.attempt)
     calls = math.ceil(ask.n / CHOICES)
     if chance(world, "fails", *of) < world["fails"]:
@@ -115,6 +134,32 @@ def answer(world: dict[str, Any], ask: Ask) -> Outcome:
         children[node] = Child(node, text, finish, tokens, 1, prior, 10 * chance(world, "value", node) - 5)
     entropy = Estimate(5 * chance(world, "entropy", *of), "top-20 midpoint")
     return Grown(tuple(children.values()), entropy, ask.n * ask.max_tokens - 1 * (ask.n > 3), calls)
+
+
+def draft_of(world: dict[str, Any], ask: Draft | Likelihood | Keep) -> Outcome:
+    """What the weak model writes, and how likely that is."""
+    if isinstance(ask, Draft | Likelihood) and chance(world, "fails", ask) < world["fails"]:
+        return Failed("refused", 0, int(isinstance(ask, Likelihood)))
+    if isinstance(ask, Likelihood):
+        return Likely(tuple((WORD, -chance(world, ask.node, i)) for i in range(1 + round(LONGEST * 0.7))), 1)
+    if isinstance(ask, Keep):
+        node = child_id(ask.node, ask.text, CUT)
+        return Grown((Child(node, ask.text, CUT, ask.tokens, 1, Estimate(1, "drafted"), 0.5),), Estimate(0, "drafted"))
+    sizes = [ask.window] * (ask.max_tokens // ask.window) + [ask.max_tokens % ask.window] * (
+        ask.max_tokens % ask.window > 0
+    )
+    children, above = list[Child](), ask.node
+    for number, size in enumerate(sizes, 1):
+        ended = "stop" if chance(world, "ends", ask) < 0.5 else "length"
+        text, finish = WORD * size, CUT if number < len(sizes) else ended
+        node = child_id(above, text, finish)
+        parent = None if above == ask.node else above
+        children.append(Child(node, text, finish, size, 1, Estimate(1, "drafted"), 1.0, parent=parent))
+        above = node
+    return Grown(tuple(children), Estimate(0, "drafted"))
+
+
+WORD = "word "
 
 
 def search(method: Method, world: dict[str, Any], look: Callable[[list[Ask]], None] = lambda asks: None) -> Method:
@@ -182,7 +227,7 @@ def test_a_result_is_complete_or_says_that_it_is_not(config: MethodConfig, world
     assert result.complete == bool(tree.complete)
     if not world["fails"]:
         assert result.complete  # nothing stopped it: an answer was finished
-    if not isinstance(method, AlignTree):
+    if not isinstance(method, AlignTree | WSD):
         assert result.value == max(n.value or 0 for n in (tree.complete or [node]))
 
 

@@ -27,6 +27,7 @@ from tests.on_record import asked, trees
 METHODS = {
     "aligntree": {"name": "aligntree", "limits": {"iterations": 3}, "children": 2, "chunk_tokens": 4},
     "beam": {"name": "beam", "width": 2, "children": 2, "chunk_tokens": 6, "in_flight": 2},
+    "wsd": {"name": "wsd", "switch": "likelihood", "window": 2, "gamma": 0.7, "n": 3},
 }
 
 
@@ -35,7 +36,8 @@ def test_a_run_killed_between_any_two_steps_resumes_to_the_same_tree(
     method: str, record_url: str, tmp_path: Any
 ) -> None:
     """SIGKILL before or after each transaction and each request in turn, one place after the other, then resume."""
-    settings = {"methods": [METHODS[method]], "searches_at_once": 1, "strong": {"choices_per_request": 2}}
+    strong = {"choices_per_request": 2, "endpoint": {"prompt_logprobs": True}}
+    settings = {"methods": [METHODS[method]], "searches_at_once": 1, "strong": strong}
     whole = FormulaAPI()
     assert killing.run(whole.base, f"{tmp_path}/whole.db", None, settings, begin=True) == 0
     expected, paid = trees(f"{tmp_path}/whole.db"), asked(whole)

@@ -13,11 +13,15 @@ from flows.methods.base import (
     JUDGE,
     Ask,
     Child,
+    Draft,
     Estimate,
     Failed,
     Grown,
     Judge,
     Judged,
+    Keep,
+    Likelihood,
+    Likely,
     Method,
     Outcome,
     Result,
@@ -29,12 +33,17 @@ from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig
 from flows.methods.children import Chunk, chunks
 from flows.methods.limits import Limits
 from flows.methods.rollouts import Rollouts
-from flows.methods.tree import Node, Tree, child_id, cut_at_stop, root_id
+from flows.methods.tree import CUT, Node, Tree, child_id, cut_at_stop, root_id
+from flows.methods.wsd import WSD, WSDConfig, form_of
 
-MethodConfig = Annotated[BaseConfig | BestOfNConfig | BeamConfig | AlignTreeConfig, Field(discriminator="name")]
+MethodConfig = Annotated[
+    BaseConfig | BestOfNConfig | BeamConfig | AlignTreeConfig | WSDConfig, Field(discriminator="name")
+]
 
 __all__ = [
+    "CUT",
     "JUDGE",
+    "WSD",
     "AlignTree",
     "AlignTreeConfig",
     "Ask",
@@ -43,11 +52,15 @@ __all__ = [
     "BestOfNConfig",
     "Child",
     "Chunk",
+    "Draft",
     "Estimate",
     "Failed",
     "Grown",
     "Judge",
     "Judged",
+    "Keep",
+    "Likelihood",
+    "Likely",
     "Limits",
     "Method",
     "MethodConfig",
@@ -57,6 +70,7 @@ __all__ = [
     "Sample",
     "Tree",
     "Verdict",
+    "WSDConfig",
     "build",
     "called",
     "child_id",
@@ -76,12 +90,15 @@ def build(
     *,
     whole_only: bool = False,
     judged: int = 0,
+    likelihoods: bool = False,
+    logprobs: bool = False,
 ) -> Method:
     """A fresh search of `prompt`, whose answers have at most `max_tokens` strong tokens and end before any of `stop`.
 
     `choices`: continuations that one request brings, by which the worst case of an ask in calls is known. `whole_only`:
     the strong model cannot go on from an unfinished answer, and beam cannot search. `judged`: the most whole answers
-    that a judge is asked of at the end; 0: there is no judge.
+    that a judge is asked of at the end; 0: there is no judge. `likelihoods`, `logprobs`: whether the strong model tells
+    how likely a given text is, and its own.
     """
     tree = Tree(prompt, max_tokens, stop)
     match config:
@@ -95,6 +112,8 @@ def build(
             return Rollouts(config, tree, choices, judged)
         case AlignTreeConfig():
             return AlignTree(config, tree, choices, judged)
+        case WSDConfig():
+            return WSD(config, tree, choices, form_of(config, likelihoods=likelihoods, logprobs=logprobs))
 
 
 def called(config: MethodConfig) -> str:
@@ -109,5 +128,7 @@ def version(config: MethodConfig) -> int:
             return AlignTree.VERSION
         case BeamConfig():
             return Beam.VERSION
+        case WSDConfig():
+            return WSD.VERSION
         case _:
             return BestOfN.VERSION

@@ -60,7 +60,37 @@ class Judge:
     candidates: tuple[str, ...]
 
 
-Ask = Sample | Judge
+@dataclass(frozen=True)
+class Draft:
+    """What does the weak pair's tuned model answer itself, greedily? At most `max_tokens` of its tokens, in pieces of
+    `window`, one below the other; `node`: the root.
+    """
+
+    number: int
+    node: str
+    max_tokens: int
+    window: int
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely is the text from the root to `node` to the strong model, token by token?"""
+
+    number: int
+    node: str
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Put this `text` of a draft, of so many `tokens`, below `node`, and value it."""
+
+    number: int
+    node: str
+    text: str
+    tokens: int
+
+
+Ask = Sample | Judge | Draft | Likelihood | Keep
 
 JUDGE = "judge"
 """What the record calls a judge's value."""
@@ -139,7 +169,17 @@ class Judged:
     calls: int = 0
 
 
-Outcome = Grown | Failed | Judged
+@dataclass(frozen=True)
+class Likely:
+    """The outcome of a Likelihood: each token's text and log-probability (nats), the last one ending where the text
+    does, the first beginning before it perhaps; the `calls` that it took.
+    """
+
+    read: tuple[tuple[str, float], ...]
+    calls: int = 0
+
+
+Outcome = Grown | Failed | Judged | Likely
 
 
 @dataclass(frozen=True)

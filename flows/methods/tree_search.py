@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flows.methods.base import Ask, Child, Failed, Grown, Judge, Judged, Outcome, Result, Sample, Unit
+from flows.methods.base import Ask, Child, Failed, Grown, Judge, Judged, Likely, Outcome, Result, Sample, Unit
 from flows.methods.limits import NOTHING, Cost, Limits, Meter
 from flows.methods.stage2 import Stage2
 from flows.methods.tree import Node, Tree
@@ -165,7 +165,7 @@ class TreeSearch(ABC):
             self._stage2.tell(number, outcome, self.tree)
             return
         growth = self._asked.pop(number, None)
-        if growth is None:  # told already
+        if growth is None or isinstance(outcome, Likely):  # told already, or of no growth
             return
         growth.node.busy = False
         before, count = self.tree.best, len(self.tree.nodes)
