@@ -92,10 +92,9 @@ def _children_of_replies(config: RunConfig, method: Method, history: History) ->
         if tell.kind != "grown" or tell.ask is None or history.asks[tell.ask].kind != SAMPLE:
             continue
         ask = history.asks[tell.ask]
-        node = method.tree.nodes[ask.node_id]
         sample = Sample(ask.number, ask.node_id, attempt=ask.attempt, **ask.payload)
         brought = [c for part in replies.get(tell.ask, ()) for c in continuations_from_json(part.continuations or ())]
-        found = chunks(sample, brought, config.strong.vocabulary, method.tree.answer(node), config.sampling.stop)
+        found = chunks(sample, brought, config.strong.vocabulary, sample.answer(method.tree), config.sampling.stop)
         if [[chunk.id, chunk.count] for chunk in found.chunks] != [list(pair) for pair in tell.outcome["children"]]:
             yield f"ask {tell.ask} brought other chunks than its replies hold"
 

@@ -202,8 +202,8 @@ class Calls:
     def _request(self, ask: Sample, part: int, n: int) -> ContinuationRequest:
         sampling, tree = self._config.sampling, self._method.tree
         return ContinuationRequest(
-            prompt=self._row.prompt,
-            answer=tree.answer(tree.nodes[ask.node]),
+            prompt=self._row.prompt if ask.prompt is None else ask.prompt,
+            answer=ask.answer(tree),
             n=n,
             max_tokens=ask.max_tokens,
             temperature=sampling.temperature,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Any
 
 from store import AskRow, History, Record, RunRow, SearchRow, TellRow
 
@@ -52,7 +53,11 @@ def _parting(record: Record, mine: SearchRow | None, theirs: SearchRow | None) -
 
 
 def _of(ask: AskRow) -> str:
-    return ", ".join(f"{name} {value}" for name, value in ask.payload.items())
+    return ", ".join(f"{name} {_short(value)}" for name, value in ask.payload.items())
+
+
+def _short(value: Any) -> Any:
+    return f"{value[:40]!r}..." if isinstance(value, str) and len(value) > 40 else value
 
 
 def _differences(one: History, other: History, a: TellRow | None, b: TellRow | None) -> Iterator[str]:

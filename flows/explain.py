@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from flows.errors import FlowError
-from flows.methods import AlignTree, Method, Node
+from flows.methods import AlignTree, Method, Node, Refine
 from flows.plan import config_of
 from flows.replay import replay, replayed, start
 from store import Record, RunRow, SearchRow
@@ -80,8 +81,7 @@ def explain(record: Record, run: RunRow, wanted: str) -> Explanation:
     search, node = find_node(record, run, wanted)
     after = _chosen_after(record, run, search, node)
     method = replayed(record, run, search, until=after)
-    path = [*method.tree.nodes[node].path()][::-1]
-    levels = tuple(_level(method, parent, child) for parent, child in pairwise(path))
+    levels = tuple(_levels(method, method.tree.nodes[node]))
     selected = all(
         choice.score == level.choices[0].score for level in levels for choice in level.choices if choice.chosen
     )
@@ -98,7 +98,15 @@ def _chosen_after(record: Record, run: RunRow, search: SearchRow, node: str) -> 
     return found[0] if found else None
 
 
-def _level(method: Method, parent: Node, chosen: Node) -> Level:
+def _levels(method: Method, node: Node) -> Iterator[Level]:
+    if isinstance(method, Refine):  # the best is revised of all whole answers, wherever they are in the tree
+        yield _level(method, method.tree.root, node, method.tree.complete)
+        return
+    for parent, child in pairwise([*node.path()][::-1]):
+        yield _level(method, parent, child, parent.children)
+
+
+def _level(method: Method, parent: Node, chosen: Node, among: Sequence[Node]) -> Level:
     scores = method.scores(parent) if isinstance(method, AlignTree) else None
     choices = [
         Choice(
@@ -107,7 +115,7 @@ def _level(method: Method, parent: Node, chosen: Node) -> Level:
         )
         if scores is not None
         else Choice(child.id, child.text, child.value, chosen=child is chosen)
-        for child in parent.children
+        for child in among
     ]  # fmt: skip
     if isinstance(method, AlignTree) and scores is not None and parent.id in scores:
         returns, score = method.promised(parent), scores[parent.id]

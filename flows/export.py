@@ -48,9 +48,9 @@ def nodes(record: Record, run: RunRow, margin: float = 0.0) -> Iterator[Line]:
             if node.parent is not None:
                 yield _of(row) | {
                     "prompt": row.prompt, "node": node.id, "parent": node.parent.id, "level": node.level,
-                    "text": node.text, "answer": tree.answer(node), "finish": node.finish, "complete": node.complete,
-                    "depth": node.depth, "value": node.value, "parts": dict(node.parts), "prior": node.prior,
-                    "entropy": node.entropy, "returns": node.best, "visits": node.visits,
+                    "text": node.text, "answer": tree.answer(node), "revision": node.revision, "finish": node.finish,
+                    "complete": node.complete, "depth": node.depth, "value": node.value, "parts": dict(node.parts),
+                    "prior": node.prior, "entropy": node.entropy, "returns": node.best, "visits": node.visits,
                 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def check_methods(config: RunConfig, mode: Mode) -> None:
             raise BadConfig(
                 f"{method.name} continues chunks, and {config.strong.model} gives whole answers only (mode whole)",
                 where=f"methods.{number}",
-                mend="Take best_of_n, or aligntree, which samples a tree of rollouts then; or name a mode in "
+                mend="Take best_of_n or refine; or aligntree, which samples a tree of rollouts then; or name a mode in "
                 "strong.endpoint.mode that continues (docs/models.md)",
             )
 

@@ -41,13 +41,11 @@ class Told:
 def ask_row(ask: Ask) -> AskRow:
     match ask:
         case Sample():
-            kind, wanted = SAMPLE, {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit}
-            return AskRow(ask.number, kind, ask.node, ask.attempt, wanted | ({"cut": ask.cut} if ask.cut else {}))
+            return AskRow(ask.number, SAMPLE, ask.node, ask.attempt, _wanted(ask))
         case Judge():
             return AskRow(ask.number, "judge", ask.node, 0, {"candidates": list(ask.candidates)})
         case Draft():
-            wanted = {"max_tokens": ask.max_tokens, "window": ask.window}
-            return AskRow(ask.number, "draft", ask.node, 0, wanted)
+            return AskRow(ask.number, "draft", ask.node, 0, {"max_tokens": ask.max_tokens, "window": ask.window})
         case Likelihood():
             return AskRow(ask.number, "likelihood", ask.node, 0, {})
         case Keep():
@@ -56,6 +54,13 @@ def ask_row(ask: Ask) -> AskRow:
 
 SAMPLE = "sample"
 """The kind of ask whose children are what replies brought."""
+
+
+def _wanted(ask: Sample) -> dict[str, Any]:
+    """What is not usual is left out: it was not there when older searches began."""
+    wanted: dict[str, Any] = {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit}
+    wanted |= {"cut": ask.cut} if ask.cut else {}
+    return wanted | ({} if ask.prompt is None else {"prompt": ask.prompt})
 
 
 def told(position: int, ask: Ask, outcome: Outcome, scorer: str, known: Set[str], seconds: float) -> Told:
@@ -156,7 +161,7 @@ def _estimate(row: ScoreRow) -> Estimate:
 
 
 def request_row(request: ContinuationRequest) -> Mapping[str, Any]:
-    """All but the texts, which prompt and node tell; a hash of them instead."""
+    """All but the texts, which prompt, ask and node tell; a hash of them instead."""
     row = asdict(request)
     text = row.pop("prompt") + row.pop("answer") + (row.pop("draft") or "")
     row.pop("system")  # the config's

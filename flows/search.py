@@ -167,8 +167,7 @@ class Driver:
             return Failed(failed.what, 0, self._calls.made(ask))
         continuations = [c for part in parts for c in part.continuations]
         tokens = sum(part.tokens for part in parts)
-        tree, sampling = self._method.tree, self._config.sampling
-        answer = tree.answer(tree.nodes[ask.node])
+        answer, sampling = ask.answer(self._method.tree), self._config.sampling
         vocabulary = self._config.strong.vocabulary
         found = chunks(ask, continuations, vocabulary, answer, sampling.stop, sampling.temperature)
         if not found.chunks:

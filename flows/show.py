@@ -73,6 +73,7 @@ _BARS = "_▁▂▃▄▅▆▇█"
 def _label(node: Node, chosen: bool) -> str:
     mark, style = ("* ", "bold green") if chosen else ("", "default")
     end = " [dim](end)[/]" if node.finish == "stop" else ""
+    end += " [dim](revision)[/]" if node.revision else ""
     visits = f" N {node.visits}" if node.visits else ""
     text = escape(repr(node.text)[1:-1])
     judge = "" if node.judge is None else f" J {node.judge:.2f}"

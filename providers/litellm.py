@@ -252,8 +252,8 @@ def _check(settings: StrongSettings, endpoint: Endpoint) -> None:
         raise StrongModelMisconfigured(
             f"{settings.model} cannot continue an unfinished answer: it can only be asked to go on, another draw",
             where="strong.endpoint.mode",
-            mend="Name a mode that it offers (docs/models.md); or set strong.endpoint.mode=whole for best_of_n, or "
-            "aligntree as a tree of rollouts; or allow the approximation with --allow-approximate",
+            mend="Name a mode that it offers (docs/models.md); or set strong.endpoint.mode=whole for best_of_n and "
+            "refine, or aligntree as a tree of rollouts; or allow the approximation with --allow-approximate",
         )
     if settings.distinct_first_tokens:
         raise StrongModelMisconfigured(

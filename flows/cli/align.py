@@ -42,7 +42,9 @@ def align(
     recipe: Recipe = "sentiment",
     method: Annotated[
         str | None,
-        typer.Option("--method", "-m", help="One method: base, best_of_n, beam or aligntree. Default: the recipe's."),
+        typer.Option(
+            "--method", "-m", help="One method: base, best_of_n, refine, beam or aligntree. Default: the recipe's."
+        ),
     ] = None,
     settings: Settings = None,
     approximate: Approximate = False,

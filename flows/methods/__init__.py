@@ -32,12 +32,13 @@ from flows.methods.beam import Beam, BeamConfig
 from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig
 from flows.methods.children import Chunk, chunks
 from flows.methods.limits import Limits
+from flows.methods.refine import Refine, RefineConfig
 from flows.methods.rollouts import Rollouts
 from flows.methods.tree import CUT, Node, Tree, child_id, cut_at_stop, root_id
 from flows.methods.wsd import WSD, WSDConfig, form_of
 
 MethodConfig = Annotated[
-    BaseConfig | BestOfNConfig | BeamConfig | AlignTreeConfig | WSDConfig, Field(discriminator="name")
+    BaseConfig | BestOfNConfig | RefineConfig | BeamConfig | AlignTreeConfig | WSDConfig, Field(discriminator="name")
 ]
 
 __all__ = [
@@ -66,6 +67,8 @@ __all__ = [
     "MethodConfig",
     "Node",
     "Outcome",
+    "Refine",
+    "RefineConfig",
     "Result",
     "Sample",
     "Tree",
@@ -106,6 +109,8 @@ def build(
             return BestOfN(1, config.limits, tree, choices)
         case BestOfNConfig():
             return BestOfN(config.n, config.limits, tree, choices, judged)
+        case RefineConfig():
+            return Refine(config, tree, choices, judged)
         case BeamConfig():
             return Beam(config, tree, choices, judged)
         case AlignTreeConfig() if whole_only:
@@ -130,5 +135,7 @@ def version(config: MethodConfig) -> int:
             return Beam.VERSION
         case WSDConfig():
             return WSD.VERSION
+        case RefineConfig():
+            return Refine.VERSION
         case _:
             return BestOfN.VERSION

@@ -37,7 +37,8 @@ class MethodSettings(BaseModel):
 class Sample:
     """Grow `node` by `n` independent continuations of at most `max_tokens` tokens, each cut at the end of its first
     `unit`. `attempt`: the node's earlier asks. `cut`: whole answers are wanted, each cut into units of so many tokens
-    at most, one below the other; 0: each continuation is one chunk.
+    at most, one below the other; 0: each continuation is one chunk. `prompt`: revisions of the node's answer are
+    wanted, whole answers too, and this is sent in place of the search's prompt and the answer so far.
     """
 
     number: int
@@ -47,6 +48,11 @@ class Sample:
     attempt: int = 0
     unit: Unit = "tokens"
     cut: int = 0
+    prompt: str | None = None
+
+    def answer(self, tree: Tree) -> str:
+        """The answer so far that its choices go on from."""
+        return "" if self.prompt is not None else tree.answer(tree.nodes[self.node])
 
 
 @dataclass(frozen=True)

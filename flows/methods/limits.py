@@ -14,7 +14,9 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     iterations: int | None = Field(
-        None, ge=1, description="Expansions (aligntree) or rounds (beam); a call that finishes an answer is none."
+        None,
+        ge=1,
+        description="Expansions (aligntree), rounds (beam) or turns (refine); a call that finishes an answer is none.",
     )
     tokens: int | None = Field(None, ge=1, description="Strong tokens generated, as the server counts them.")
     nodes: int | None = Field(None, ge=1, description="Nodes of the tree, the root not counted.")

@@ -49,6 +49,8 @@ class Node:
     level: int = 0
     complete: bool = False
     """The strong model ended the answer here, or it is as long as it may be."""
+    revision: bool = False
+    """Its text is a whole answer in its own right, asked for in place of its parent's: no continuation of that."""
     judge: float | None = None
     """What a judge said of it."""
     worth: float = 0.0
@@ -90,7 +92,7 @@ class Tree:
     """All nodes of one search, by id. An answer has at most `max_tokens` tokens, and ends before any of `stop`."""
 
     def __init__(self, prompt: str, max_tokens: int, stop: Sequence[str] = ()) -> None:
-        self.max_tokens, self.stop = max_tokens, tuple(stop)
+        self.prompt, self.max_tokens, self.stop = prompt, max_tokens, tuple(stop)
         self.root = Node(root_id(prompt), None, "", "length", 0)
         self.nodes = {self.root.id: self.root}
         self.complete: list[Node] = []
@@ -110,6 +112,13 @@ class Tree:
                 self.best = child.value
 
     def answer(self, node: Node) -> str:
-        """The text from the root's end to this node's. A stop string may have begun in an earlier chunk."""
-        whole = "".join(reversed([step.text for step in node.path()]))
+        """The text from the root's end, or from where it was last revised, to this node's end. A stop string may have
+        begun in an earlier chunk.
+        """
+        texts = []
+        for step in node.path():
+            texts.append(step.text)
+            if step.revision:
+                break
+        whole = "".join(reversed(texts))
         return cut_at_stop(whole, self.stop) if node.finish == "stop" else whole

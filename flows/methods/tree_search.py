@@ -17,7 +17,8 @@ from flows.methods.tree import Node, Tree
 class Growth:
     """A node that a method wants to grow by `n` chunks; `extra`: along with an iteration that was counted already.
 
-    `cut`: by `n` whole answers instead, which are cut into chunks of so many tokens at most.
+    `cut`: by `n` whole answers instead, which are cut into chunks of so many tokens at most. `prompt`: by `n` revisions
+    of its answer, which this asks for.
     """
 
     node: Node
@@ -27,6 +28,7 @@ class Growth:
     unit: Unit = "tokens"
     extra: bool = False
     cut: int = 0
+    prompt: str | None = None
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -151,7 +153,9 @@ class TreeSearch(ABC):
 
     def _send(self, growth: Growth) -> Sample:
         node = growth.node
-        ask = Sample(self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, growth.cut)
+        ask = Sample(
+            self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, growth.cut, growth.prompt
+        )  # fmt: skip
         self._numbered += 1
         node.attempts += 1
         node.busy = True
