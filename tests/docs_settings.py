@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from flows.config import RunConfig
-from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig, WSDConfig
+from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig, RefineConfig, WSDConfig
 from flows.methods.base import MethodSettings
 from flows.preferences import PreferenceSettings
 from scoring import TuneSettings, WeakSettings
@@ -34,7 +34,7 @@ def page() -> str:
         "## methods\n\nA list; each entry has a `name` and the settings of that method. Every method has these:\n",
         _table(_flat("", MethodSettings)),
     ]
-    for method in (BaseConfig, BestOfNConfig, BeamConfig, AlignTreeConfig, WSDConfig):
+    for method in (BaseConfig, BestOfNConfig, RefineConfig, BeamConfig, AlignTreeConfig, WSDConfig):
         name = method.model_fields["name"].default
         parts.append(f"### {name}\n\n{_told(method)}\n")
         if own := [row for row in _flat("", method) if row not in _flat("", MethodSettings)]:

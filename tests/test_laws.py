@@ -36,6 +36,7 @@ from flows.methods import (
     MethodConfig,
     Node,
     Outcome,
+    RefineConfig,
     Sample,
     Tree,
     Verdict,
@@ -83,6 +84,7 @@ drafts = st.builds(
 configs: st.SearchStrategy[MethodConfig] = st.one_of(
     st.builds(BaseConfig, limits=limits),
     st.builds(BestOfNConfig, n=st.none() | st.integers(1, 8), limits=limits),
+    st.builds(RefineConfig, n=st.integers(1, 4), turns=st.none() | st.integers(1, 6), limits=limits),
     st.builds(
         BeamConfig,
         width=st.integers(1, 3),

@@ -7,9 +7,10 @@ Nothing unfinished is ever sent: an endpoint that cannot continue a text will do
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, field_validator, model_validator
 
@@ -18,16 +19,14 @@ from flows.methods.tree import Node, Tree
 from flows.methods.tree_search import Growth, TreeSearch, rank
 
 _CRITIQUE = """\
-Prompt:
-{{ prompt }}
+This answer to a prompt is not as helpful, correct, coherent and well written as it could be:
 
-An answer:
-{{ answer }}
+{{ prompt }}{{ answer }}
 
-Find what is weak in this answer: is it helpful, correct, coherent and well written? Then write a better answer to the \
-same prompt, with these weaknesses mended. Write the better answer alone: no comment, no heading.
+Find what is weak in it. Write a better answer to the same prompt, with that mended, and nothing else:
 
-Better answer:"""
+{{ prompt }}"""
+"""It ends with the prompt, which is what a model that only continues text goes on from."""
 
 
 class RefineConfig(MethodSettings):
@@ -65,10 +64,15 @@ class RefineConfig(MethodSettings):
 
 
 def _rendered(template: str, prompt: str, answer: str) -> str:
+    return _compiled(template).render(prompt=prompt, answer=answer)
+
+
+@lru_cache(maxsize=16)
+def _compiled(template: str) -> Template:
     environment = SandboxedEnvironment(undefined=StrictUndefined)
-    environment.filters = {name: of for name, of in environment.filters.items() if name != "random"}
-    environment.globals = {}  # one of which is drawn at random as well
-    return environment.from_string(template).render(prompt=prompt, answer=answer)
+    environment.filters.pop("random")  # what is asked is a function of what was told
+    environment.globals.pop("lipsum")
+    return environment.from_string(template)
 
 
 class Refine(TreeSearch):
