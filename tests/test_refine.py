@@ -89,6 +89,19 @@ def test_what_cannot_be_revised_leaves_its_turn_to_the_next_best() -> None:
     assert (method.result().answer, method.result().why) == (" a", "content policy")
 
 
+def test_what_is_only_given_back_leaves_its_turn_to_the_next_best() -> None:
+    method = by_hand(turns=9)
+    method.ask()
+    best, other = child(ROOT, " a", 2.0, tokens=6), child(ROOT, " b", 1.0, tokens=6)
+    method.tell(0, grown(best, other))
+    method.ask()
+    method.tell(1, grown(child(best.id, " a", 2.0, tokens=6)))
+    assert [ask.node for ask in method.ask()] == [other.id]
+    method.tell(2, grown(child(other.id, " b", 1.0, tokens=6), child(other.id, " a", 2.0, tokens=6)))
+    assert method.ask() == []
+    assert (method.result().node, method.result().why) == (best.id, "nothing new comes any more")
+
+
 def test_an_answer_that_came_again_is_judged_once() -> None:
     method = build(RefineConfig(n=2, turns=1), PROMPT, 6, judged=3)
     method.ask()

@@ -114,8 +114,11 @@ class Refine(TreeSearch):
         return told.tokens
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
+        known = len(self._pool())
         for node in self._add(growth.node, outcome.children):
             node.revision = growth.prompt is not None
+        if len(self._pool()) == known:  # it was given back as it was
+            growth.node.barren = True
 
     def _failed(self, growth: Growth, outcome: Failed) -> None:
         """The next best is revised in place of what cannot be."""
