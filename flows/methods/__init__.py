@@ -113,10 +113,8 @@ def build(
             return Refine(config, tree, choices, judged)
         case BeamConfig():
             return Beam(config, tree, choices, judged)
-        case AlignTreeConfig() if whole_only:
-            return Rollouts(config, tree, choices, judged)
         case AlignTreeConfig():
-            return AlignTree(config, tree, choices, judged)
+            return (Rollouts if whole_only else AlignTree)(config, tree, choices, judged)
         case WSDConfig():
             return WSD(config, tree, choices, form_of(config, likelihoods=likelihoods, logprobs=logprobs))
 
