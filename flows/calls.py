@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.config import RunConfig
 from flows.methods import Ask, Failed, Judge, Likelihood, Likely, Method, Sample
+from flows.methods.ladder import with_entropies
 from flows.pace import Pace
 from flows.rows import ask_row, continuations_from_json, failure_row, reply_row, request_row
 from flows.tally import Tally
@@ -178,6 +179,9 @@ class Calls:
         except CallFailed as failed:
             await self._journal.settle(key, failure_row(failed), billed=failed.billed)
             raise
+        if isinstance(ask, Sample) and ask.least:  # once: chunks end by what is on record
+            vocabulary = self._config.strong.vocabulary
+            reply = replace(reply, continuations=with_entropies(reply.continuations, vocabulary))
         await self._journal.settle(key, reply_row(reply, all_tops=isinstance(ask, Judge)))
         await line.pace.took(worst, reply.usage.input + reply.usage.output)
         self._tally.calls += 1

@@ -9,7 +9,7 @@ from typing import Any
 from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig, BadPrompts, CannotResume, OtherVersion
 from flows.judge_settings import JudgeSettings
-from flows.methods import Method, MethodConfig, WSDConfig, build, called, version
+from flows.methods import AlignTreeConfig, BeamConfig, Method, MethodConfig, Rise, WSDConfig, build, called, version
 from providers import Mode, StrongSettings
 from scoring import ValueSettings
 from store import NewSearch, RunRow, SearchRow, fingerprint
@@ -27,9 +27,10 @@ def check_prompts(prompts: Sequence[str]) -> None:
 
 
 def check_methods(config: RunConfig, mode: Mode) -> None:
-    """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`; or
-    where the weak pair has to draft one, and runs elsewhere.
+    """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`; where
+    the weak pair has to draft one, and runs elsewhere; or where top lists are needed, and none are asked for.
     """
+    check_top_lists(config, config.strong.logprobs)
     for number, method in enumerate(config.methods):
         if method.name == "wsd" and config.weak.served:
             raise BadConfig(
@@ -51,6 +52,7 @@ def check_finding(config: RunConfig, finding: Mapping[str, Any]) -> None:
     strong = finding["strong"]
     told = {"likelihood": strong.get("likelihoods", False), "probe": strong["logprobs"] > 0}
     what = {"likelihood": "the probabilities of a given text", "probe": "log-probabilities of its tokens"}
+    check_top_lists(config, strong["logprobs"])
     for number, method in enumerate(config.methods):
         if isinstance(method, WSDConfig) and not told.get(method.switch, True):
             raise BadConfig(
@@ -58,6 +60,19 @@ def check_finding(config: RunConfig, finding: Mapping[str, Any]) -> None:
                 where=f"methods.{number}.switch = {method.switch}",
                 mend="Leave it out for the best form that the endpoint can; likelihood takes vLLM, or a model that runs"
                 " here (strong.model=local/FOLDER)",
+            )
+
+
+def check_top_lists(config: RunConfig, shown: int) -> None:
+    """Raises BadConfig where chunks are to end as uncertainty rises, and of a position `shown` = 0 tokens are known."""
+    for number, method in enumerate(config.methods):
+        if not shown and isinstance(method, AlignTreeConfig | BeamConfig) and isinstance(method.chunk_tokens, Rise):
+            raise BadConfig(
+                f"chunks end where uncertainty rises, and {config.strong.model} gives no top log-probabilities "
+                f"(strong.logprobs = {config.strong.logprobs})",
+                where=f"methods.{number}.chunk_tokens",
+                mend="Give it a number of tokens; or raise strong.logprobs where the endpoint knows them "
+                "(aligntree doctor MODEL tells)",
             )
 
 

@@ -60,7 +60,8 @@ def _wanted(ask: Sample) -> dict[str, Any]:
     """What is not usual is left out: it was not there when older searches began."""
     wanted: dict[str, Any] = {"n": ask.n, "max_tokens": ask.max_tokens, "unit": ask.unit}
     wanted |= {"cut": ask.cut} if ask.cut else {}
-    return wanted | ({} if ask.prompt is None else {"prompt": ask.prompt})
+    wanted |= {} if ask.prompt is None else {"prompt": ask.prompt}
+    return wanted | ({"least": ask.least, "entropy": ask.entropy} if ask.least else {})
 
 
 def told(position: int, ask: Ask, outcome: Outcome, scorer: str, known: Set[str], seconds: float) -> Told:
@@ -192,7 +193,7 @@ def reply_row(reply: Reply, *, all_tops: bool = False) -> ReplyRow:
 def continuations_to_json(continuations: Sequence[Continuation], *, all_tops: bool = False) -> list[dict[str, Any]]:
     """The parsed form: tokens with their log-probabilities, and the top list of the first position only, which is all
     that the prior and the entropy need; the rest is in the body. With `all_tops` those of the others too: a judge's
-    score may stand anywhere.
+    score may stand anywhere. Entropies, in bits, of all positions where they were looked at: chunks end by them.
     """
     return [
         {
@@ -201,10 +202,16 @@ def continuations_to_json(continuations: Sequence[Continuation], *, all_tops: bo
             "tokens": None if c.tokens is None else [[t.text, t.logprob] for t in c.tokens],
             "top": [list(pair) for pair in c.tokens[0].top] if c.tokens else [],
         }
-        | ({"entropy": c.tokens[0].entropy} if c.tokens and c.tokens[0].entropy is not None else {})
         | ({"tops": [[list(pair) for pair in t.top] for t in (c.tokens or ())[1:]]} if all_tops else {})
+        | _entropies(c.tokens or ())
         for c in continuations
     ]
+
+
+def _entropies(tokens: Sequence[Token]) -> dict[str, Any]:
+    if all(token.entropy is None for token in tokens):
+        return {}
+    return {"entropies": [token.entropy for token in tokens], "exact": all(token.exact for token in tokens)}
 
 
 def continuations_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Continuation, ...]:
@@ -216,6 +223,6 @@ def continuations_from_json(rows: Sequence[Mapping[str, Any]]) -> tuple[Continua
 def _tokens(row: Mapping[str, Any]) -> tuple[Token, ...]:
     tops = [tuple((text, logprob) for text, logprob in top) for top in (row["top"], *row.get("tops", ()))]
     tops += [()] * (len(row["tokens"]) - len(tops))
-    entropies = [row.get("entropy")] + [None] * len(tops)
+    entropies = row.get("entropies") or [None] * len(tops)
     told = zip(row["tokens"], tops, entropies, strict=False)
-    return tuple(Token(text, logprob, top, entropy) for (text, logprob), top, entropy in told)
+    return tuple(Token(text, logprob, top, bits, row.get("exact", False)) for (text, logprob), top, bits in told)

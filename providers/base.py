@@ -41,14 +41,17 @@ class ContinuationRequest:
 
 @dataclass(frozen=True)
 class Token:
-    """One token: its text, its log-probability (nats, as the server reports it) and the likeliest tokens; the entropy
-    (nats) of all that could have come in its place, where the whole distribution is known.
+    """One token: its text, its log-probability (nats, as the server reports it) and the likeliest tokens.
+
+    `entropy` (bits) of all that could have come in its place, where it is known: `exact`, of the whole distribution, or
+    estimated by who looked at the likeliest tokens.
     """
 
     text: str
     logprob: float
     top: tuple[tuple[str, float], ...] = ()
     entropy: float | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class Decoder:
         ended = row[self._length(row) - 1] in self._ends
         kept = row[: self._length(row) - ended]
         texts = self._texts(ids, kept)
-        tokens = tuple(Token(text, *draw.told(at, number, self._shown)) for at, text in enumerate(texts))
+        tokens = tuple(Token(text, *draw.told(at, number, self._shown), exact=True) for at, text in enumerate(texts))
         text = "".join(texts)
         if (end := min((at for s in stop if (at := text.find(s)) >= 0), default=None)) is not None:
             return Continuation(text[:end], "stop", up_to(tokens, end))
@@ -153,7 +154,7 @@ def _shared(one: Sequence[int], other: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class _Step:
-    """Of one position, for all rows: log-probabilities of what was drawn, the likeliest tokens, the entropy (nats)."""
+    """Of one position, for all rows: log-probabilities of what was drawn, the likeliest tokens, the entropy (bits)."""
 
     drawn: list[float]
     top: list[list[tuple[int, float]]]
@@ -186,7 +187,7 @@ class _Draw(LogitsProcessor):
         drawn = torch.tensor([self._drawn(warped, row, distinct) for row in range(len(scores))], device=scores.device)
         top = logprobs.topk(min(self._request.logprobs, logprobs.shape[-1]), dim=-1)
         told = [list(zip(i, p, strict=True)) for i, p in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
-        entropy = torch.special.entr(logprobs.double().exp()).sum(dim=-1).tolist()
+        entropy = torch.special.entr(logprobs.double().exp()).sum(dim=-1).div(math.log(2)).tolist()
         self._steps.append(_Step(logprobs.gather(1, drawn[:, None])[:, 0].tolist(), told, entropy))
         return torch.full_like(scores, -torch.inf).scatter(1, drawn[:, None], 0.0)
 
@@ -208,6 +209,6 @@ class _Draw(LogitsProcessor):
         return token
 
     def told(self, at: int, row: int, shown: Any) -> tuple[float, tuple[tuple[str, float], ...], float]:
-        """Of a row's token: log-probability (nats), likeliest tokens, entropy (nats)."""
+        """Of a row's token: log-probability (nats), likeliest tokens, entropy (bits)."""
         step = self._steps[at]
         return step.drawn[row], tuple((shown(token), logprob) for token, logprob in step.top[row]), step.entropy[row]

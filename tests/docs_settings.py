@@ -63,8 +63,11 @@ def _flat(prefix: str, model: type[BaseModel], given: BaseModel | None = None) -
     rows = []
     for name, field in model.model_fields.items():
         default = getattr(given, name) if given else field.get_default(call_default_factory=True)
-        nested = [t for t in (field.annotation, *get_args(field.annotation)) if _is_model(t)]
-        if nested:
+        nested = [t for t in _kinds(field.annotation) if _is_model(t)]
+        if nested and isinstance(default, int):  # a number, or several settings in its place
+            rows += [f"| `{prefix}{name}` | {_default(default)} | {field.description} |"]
+            rows += _flat(f"{prefix}{name}.", nested[0])
+        elif nested:
             rows += _flat(f"{prefix}{name}.", nested[0], default)
             if len(get_args(field.annotation)) > 1:  # it may be none as a whole
                 rows.append(f"| `{prefix}{name}` | as above | {field.description} |")
@@ -73,6 +76,11 @@ def _flat(prefix: str, model: type[BaseModel], given: BaseModel | None = None) -
             told = f" One of {', '.join(one_of)}." if len(one_of) > 1 else ""
             rows.append(f"| `{prefix}{name}` | {_default(default)} | {field.description}{told} |")
     return rows
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """What a setting may be."""
+    return [annotation, *(kind for one in get_args(annotation) for kind in (one, *get_args(one)))]
 
 
 def _is_model(kind: Any) -> bool:

@@ -37,6 +37,7 @@ from flows.methods import (
     Node,
     Outcome,
     RefineConfig,
+    Rise,
     Sample,
     Tree,
     Verdict,
@@ -58,11 +59,12 @@ limits = st.builds(
     calls=st.none() | st.integers(1, 10),
     patience=st.none() | st.integers(1, 4),
 )
+lengths = st.integers(1, 3) | st.sampled_from([Rise(least=1, most=3, entropy=1), Rise(least=2, most=4, entropy=1)])
 aligntrees = st.builds(
     AlignTreeConfig,
     limits=limits,
     children=st.none() | st.integers(1, 4),
-    chunk_tokens=st.integers(1, 3),
+    chunk_tokens=lengths,
     rule=st.sampled_from(sorted(RULES)),
     backup=st.sampled_from(sorted(BACKUPS)),
     complete_children=st.sampled_from(["value", "paper"]),
@@ -89,7 +91,7 @@ configs: st.SearchStrategy[MethodConfig] = st.one_of(
         BeamConfig,
         width=st.integers(1, 3),
         children=st.integers(1, 3),
-        chunk_tokens=st.integers(1, 3),
+        chunk_tokens=lengths,
         in_flight=st.integers(1, 4),
         limits=limits,
     ),
@@ -129,11 +131,12 @@ def answer(world: dict[str, Any], ask: Ask) -> Outcome:
         if i and chance(world, "equal", *of, i) < world["equal"]:
             continue
         ended = chance(world, "ends", *of, i) < world["ends"]
-        text, finish = f"{ask.attempt}.{i} ", "stop" if ended else "length"
-        node = child_id(ask.node, text, finish)
-        prior = Estimate(chance(world, "prior", node), "logprobs")
-        tokens = max(ask.max_tokens - ended, 0)
-        children[node] = Child(node, text, finish, tokens, 1, prior, 10 * chance(world, "value", node) - 5)
+        above, left = None, max(ask.max_tokens - ended, 0)
+        while ask.least and left > ask.least and chance(world, "cut", *of, i // 2, left) < 0.5:  # two begin alike
+            children |= (cut := piece(world, above or ask.node, f"{ask.attempt}.{i // 2} ", CUT, ask.least, above))
+            (above,), left = cut, left - ask.least
+        finish = "stop" if ended else "length"
+        children |= piece(world, above or ask.node, f"{ask.attempt}.{i} ", finish, left, above)
     entropy = Estimate(5 * chance(world, "entropy", *of), "top-20 midpoint")
     return Grown(tuple(children.values()), entropy, ask.n * ask.max_tokens - 1 * (ask.n > 3), calls)
 
@@ -162,6 +165,14 @@ def draft_of(world: dict[str, Any], ask: Draft | Likelihood | Keep) -> Outcome:
 
 
 WORD = "word "
+
+
+def piece(
+    world: dict[str, Any], below: str, text: str, finish: str, tokens: int, parent: str | None
+) -> dict[str, Child]:
+    node = child_id(below, text, finish)
+    prior, value = Estimate(chance(world, "prior", node), "logprobs"), 10 * chance(world, "value", node) - 5
+    return {node: Child(node, text, finish, tokens, 1, prior, value, parent=parent)}
 
 
 def search(method: Method, world: dict[str, Any], look: Callable[[list[Ask]], None] = lambda asks: None) -> Method:
@@ -204,7 +215,8 @@ def test_no_ask_goes_beyond_any_limit(config: MethodConfig, world: dict[str, Any
             most = sum(math.ceil(ask.n / CHOICES) for ask in under_way) + at_the_judge
             assert calls + most <= config.limits.calls
         if config.limits.nodes is not None:
-            assert len(method.tree.nodes) - 1 + sum(ask.n for ask in under_way) <= config.limits.nodes
+            most = sum(ask.n * math.ceil(ask.max_tokens / (ask.least or ask.max_tokens)) for ask in under_way)
+            assert len(method.tree.nodes) - 1 + most <= config.limits.nodes
         if not open_asks:
             break
         ask = open_asks.pop(0)
@@ -246,7 +258,8 @@ class Watched(AlignTree):
         super()._grown(growth, outcome)
         if not growth.extra:
             self.expanded.append(growth.node)
-            new = [child.worth for child in growth.node.children if child.id not in before]
+            nodes = self.tree.nodes.values()
+            new = [child.worth for child in nodes if child.id not in before and not child.children]
             self.gains += [max(new) - growth.node.worth] if new else []
 
     def _select(self) -> Node:
@@ -261,8 +274,8 @@ class Watched(AlignTree):
             again = -math.inf  # growing the parent once more, as if it were one more child
             if parent.children and self.may_widen(parent):
                 prior = fmean(child.prior for child in parent.children)
-                promised = parent.worth + (fmean(self.gains) if self.gains else 0.0)
-                again = self.score(parent, promised, prior, parent.attempts)
+                promised = parent.worth + (fmean(self.gains) if self.gains else 0.0) * parent.span
+                again = self.score(parent, promised, prior, max(parent.attempts, 1))
             if chosen is not None:
                 assert chosen.id in scores
                 assert scores[chosen.id] >= max([again, *scores.values()]) - 1e-9
@@ -290,7 +303,7 @@ class Watched(AlignTree):
 
     def may_widen(self, node: Node) -> bool:
         wide = self._config.widening
-        more = wide is not None and node.attempts < wide.k0 * node.visits**wide.alpha
+        more = node.attempts < (1 if wide is None else wide.k0 * node.visits**wide.alpha)
         return more and not (node.busy or node.barren)
 
 

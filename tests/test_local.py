@@ -66,7 +66,7 @@ async def test_what_a_token_is_told_with_is_the_models_own_distribution(strong: 
     reply = await strong.send(request(temperature=0.5, top_k=20))
     whole = exact(folder, PROMPT + ANSWER)
     tokenizer, _ = plain_model(folder)
-    entropy = -float((whole.exp() * whole).sum())
+    entropy = -float((whole.exp() * whole).sum()) / math.log(2)
     for continuation in reply.continuations:
         assert continuation.tokens is not None
         assert continuation.text == "".join(token.text for token in continuation.tokens)

@@ -33,6 +33,7 @@ from flows.methods.best_of_n import BaseConfig, BestOfN, BestOfNConfig
 from flows.methods.children import Chunk, chunks
 from flows.methods.limits import Limits
 from flows.methods.refine import Refine, RefineConfig
+from flows.methods.rise import Rise
 from flows.methods.rollouts import Rollouts
 from flows.methods.tree import CUT, Node, Tree, child_id, cut_at_stop, root_id
 from flows.methods.wsd import WSD, WSDConfig, form_of
@@ -70,6 +71,7 @@ __all__ = [
     "Refine",
     "RefineConfig",
     "Result",
+    "Rise",
     "Sample",
     "Tree",
     "Verdict",

@@ -13,6 +13,9 @@ Progressive widening lets a node be grown again: a node that was grown fewer tha
 child, with those it has: its prior is their mean, its visits the times that it was grown, and its return what another
 growth promises: the node's value, and on top what growing has brought on average in this tree, from a node to its best
 new child. So the search widens where a node's children disappoint, and goes down where they do not.
+
+Where chunks end as uncertainty rises, a sample is a path of chunks. The nodes on it were not grown themselves: each may
+be once, with or without widening; until then growing it promises as much less as its children are shorter.
 """
 
 from __future__ import annotations
@@ -20,12 +23,15 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flows.methods.aligntree_config import AlignTreeConfig
 from flows.methods.base import Failed, Grown
+from flows.methods.levels import Levels
 from flows.methods.ranking import Ranking
+from flows.methods.rise import most_tokens, rise
 from flows.methods.rules import BACKUPS, RULES, Bonus
-from flows.methods.tree import Node, Tree
+from flows.methods.tree import CUT, Node, Tree
 from flows.methods.tree_search import Growth, TreeSearch
 
 
@@ -40,8 +46,7 @@ class AlignTree(TreeSearch):
         self._expansions = 0
         self._top_ups: list[Growth] = []
         self._rankings: dict[str, Ranking] = {}  # of wide nodes' children
-        self._levels: dict[int, tuple[int, float]] = {}  # nodes at each level, and the sum of their values
-        self._lowest, self._highest = float("inf"), float("-inf")
+        self._levels = Levels()
         self._leaves_by_depth: list[tuple[int, str]] = []  # a heap, deepest first; what is none any more is still in it
         self._growths, self._gained = 0, 0.0  # expansions that brought something, and by how much in all
         self._gain = 0.0  # by how much on average
@@ -73,8 +78,9 @@ class AlignTree(TreeSearch):
                 self._why = "exhausted: nothing is left to grow" + (f" ({taken})" if taken else "")
             return None
         config = self._config
-        tokens = min(config.chunk_tokens, self.tree.max_tokens - leaf.depth)
-        return Growth(leaf, config.children or self._affordable(leaf), tokens, self._expansions, config.chunk)
+        n, length = config.children or self._affordable(leaf), config.chunk_tokens
+        tokens, cut = min(most_tokens(length), self.tree.max_tokens - leaf.depth), rise(length)
+        return Growth(leaf, n, tokens, self._expansions, config.chunk, cut=cut)
 
     def _affordable(self, leaf: Node) -> int:
         """K by the limit of tokens: with half of it the search gets from here to the longest answer, the other half is
@@ -95,7 +101,7 @@ class AlignTree(TreeSearch):
             if (
                 (lead is not None and lead.open and node.visits <= node.rest_until)
                 # No bonus is below 0: most leads are ahead of what all else can come to without theirs.
-                and (lead.best > node.rest and lead.best >= node.worth + gain + node.wider)
+                and (lead.best > node.rest and lead.best >= node.worth + gain * node.span + node.wider)
             ):
                 node = lead
                 continue
@@ -126,24 +132,27 @@ class AlignTree(TreeSearch):
             most = self._rule(node.rest_until, node.entropy, self._config.exploration, self._config.entropy_weight)
             bounds = [c.best * unit + most(c.prior, c.visits) for c in node.children if c.open and c is not best]
             node.rest = max(bounds, default=_NONE)
-            node.wider = most(node.prior_below / len(node.children), node.attempts) if self._widening else _NONE
+            node.wider = _NONE
+            if self._widening or not node.attempts:
+                node.wider = most(node.prior_below / len(node.children), max(node.attempts, 1))
         else:
             node.lead, node.rest_until = best, -1
         return best, highest
 
     def promised(self, node: Node) -> float:
         """The return of growing a node again: its own, and what growing has brought on average."""
-        return node.worth + self._gain
+        return node.worth + self._gain * node.span
 
     def _widened(self, node: Node, unit: float, bonus: Bonus) -> float:
         """The score of growing a node again."""
-        return (node.worth + self._gain) * unit + bonus(node.prior_below / len(node.children), node.attempts)
+        return self.promised(node) * unit + bonus(node.prior_below / len(node.children), max(node.attempts, 1))
 
     def _unit(self) -> float:
         """Of returns, in a score; where they begin moves all scores alike."""
         if not self._config.min_max:
             return 1.0
-        return 1 / (self._highest - self._lowest) if self._highest > self._lowest else 0.0
+        lowest, highest = self._levels.lowest, self._levels.highest
+        return 1 / (highest - lowest) if highest > lowest else 0.0
 
     def scores(self, node: Node) -> dict[str, float]:
         """What selection at a node compares now: the scores of its open children, and its own if it may be widened."""
@@ -174,9 +183,9 @@ class AlignTree(TreeSearch):
 
     def _can_widen(self, node: Node) -> bool:
         wide = self._widening
-        if wide is None or node.busy or node.barren:
+        if node.busy or node.barren:
             return False
-        return node.attempts < wide.k0 * math.pow(node.visits, wide.alpha)
+        return node.attempts < (wide.k0 * math.pow(node.visits, wide.alpha) if wide else 1)
 
     def _begun(self, growth: Growth) -> None:
         if growth.extra:
@@ -237,35 +246,27 @@ class AlignTree(TreeSearch):
         node = growth.node
         warped = outcome.entropy.warped if self._config.entropy == "warped" else None
         node.entropy = outcome.entropy.value if warped is None else warped
-        node.rest_until = -1
-        new = self._add(node, outcome.children)
+        node.rest_until, node.span = -1, 1.0
+        new = self._add(node, outcome.children, growth.reaches)
         for child in new:
             child.visits = 1
-            node.open_children += child.open
-            node.prior_below += child.prior
+            parent = child.parent or node
+            parent.open_children += child.open
+            parent.prior_below += child.prior
             if not (child.complete or self.tree.complete):
                 heapq.heappush(self._leaves_by_depth, (-child.depth, child.id))
-        self._weigh(new)
+        self._levels.weigh(new, fair=self._config.depth_fair)
         if new and not growth.extra:
             self._growths += 1
-            self._gained += max(child.worth for child in new) - node.worth
+            self._gained += max(child.worth for child in new if not child.children) - node.worth
             self._gain = self._gained / self._growths
         for child in new:
             self._rank(child)
-        missing = growth.n - len(outcome.children)
+        missing = growth.n - sum(child.finish != CUT for child in outcome.children)
         if self._config.top_up and node.attempts == 1 and missing > 0 and not growth.extra:
-            self._top_ups.append(Growth(node, missing, growth.max_tokens, growth.iteration, growth.unit, extra=True))
-        self._back_up(node)
-
-    def _weigh(self, new: Sequence[Node]) -> None:
-        """The return that nodes begin with: their value, or how far it is above the mean of their level so far."""
-        for child in new:
-            count, total = self._levels.get(child.level, (0, 0.0))
-            self._levels[child.level] = count + 1, total + (child.value or 0.0)
-        for child in new:
-            count, total = self._levels[child.level]
-            child.worth = child.best = (child.value or 0.0) - (total / count if self._config.depth_fair else 0.0)
-            self._lowest, self._highest = min(self._lowest, child.worth), max(self._highest, child.worth)
+            self._top_ups.append(replace(growth, n=missing, extra=True))
+        for above in dict.fromkeys([*(child.parent or node for child in reversed(new)), node]):  # the deepest first
+            self._back_up(above)
 
     def _back_up(self, node: Node) -> None:
         """New returns from the node up, as far as they change anything; and what is open."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flows.methods.base import MethodSettings, Unit
 from flows.methods.limits import Limits
+from flows.methods.rise import LENGTH, ChunkTokens, check_unit
 
 
 class Widening(BaseModel):
@@ -52,7 +53,7 @@ class AlignTreeConfig(MethodSettings):
         "at each step to the longest answer, 4 without that limit.",
     )
     chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
-    chunk_tokens: int = Field(5, ge=1, description="L: strong tokens in a chunk, at most.")
+    chunk_tokens: ChunkTokens = Field(5, description=LENGTH)
     rule: Literal["ea_puct", "puct", "uct"] = Field("ea_puct", description="Selection rule.")
     exploration: float = Field(0.5, ge=0, description="c: weight of the exploration term.")
     entropy_weight: float = Field(0.2, ge=0, description="w: how much the parent's entropy (bits) raises exploration.")
@@ -83,4 +84,5 @@ class AlignTreeConfig(MethodSettings):
     def _ends(self) -> AlignTreeConfig:
         if not self.limits.bounded:
             raise ValueError("limits: set iterations, tokens, nodes, calls or seconds; else the search has no end")
+        check_unit(self.chunk, self.chunk_tokens)
         return self

@@ -36,9 +36,10 @@ class MethodSettings(BaseModel):
 @dataclass(frozen=True)
 class Sample:
     """Grow `node` by `n` independent continuations of at most `max_tokens` tokens, each cut at the end of its first
-    `unit`. `attempt`: the node's earlier asks. `cut`: whole answers are wanted, each cut into units of so many tokens
-    at most, one below the other; 0: each continuation is one chunk. `prompt`: revisions of the node's answer are
-    wanted, whole answers too, and this is sent in place of the search's prompt and the answer so far.
+    `unit`. `attempt`: the node's earlier asks. `cut`: each continuation is cut into units of so many tokens at most,
+    one below the other; 0: each is one chunk. `least`: from so many tokens on, a unit ends before the first token whose
+    position has more than `entropy` bits; 0: it does not. `prompt`: revisions of the node's answer are wanted, whole
+    answers, and this is sent in place of the search's prompt and the answer so far.
     """
 
     number: int
@@ -48,6 +49,8 @@ class Sample:
     attempt: int = 0
     unit: Unit = "tokens"
     cut: int = 0
+    least: int = 0
+    entropy: float = 0.0
     prompt: str | None = None
 
     def answer(self, tree: Tree) -> str:

@@ -3,16 +3,20 @@
 CBS(W, K, L): from each of W kept hypotheses sample K chunks of L tokens, score all prefixes, keep the W best, until
 all kept are complete. A finished hypothesis takes one slot and is never multiplied (the authors' code samples it
 K times over).
+
+Where chunks end as uncertainty rises, what was sampled beyond a chunk's end is kept below it: when the chunk is kept,
+that is one of the K chunks from it, and so many fewer are sampled. Hypotheses of a round differ in length then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flows.methods.base import Failed, Grown, MethodSettings, Unit
+from flows.methods.rise import LENGTH, ChunkTokens, check_unit, most_tokens, rise
 from flows.methods.tree import Node, Tree
 from flows.methods.tree_search import Growth, TreeSearch, rank
 
@@ -24,8 +28,13 @@ class BeamConfig(MethodSettings):
     width: int = Field(4, ge=1, description="W: hypotheses kept after each round.")
     children: int = Field(4, ge=1, description="K: chunks sampled from each.")
     chunk: Unit = Field("tokens", description="What a chunk is: chunk_tokens, or these at most up to a boundary.")
-    chunk_tokens: int = Field(5, ge=1, description="L: strong tokens in a chunk, at most.")
+    chunk_tokens: ChunkTokens = Field(5, description=LENGTH)
     in_flight: int = Field(4, ge=1, description="Asks under way at once within one search.")
+
+    @model_validator(mode="after")
+    def _one_end(self) -> BeamConfig:
+        check_unit(self.chunk, self.chunk_tokens)
+        return self
 
 
 class Beam(TreeSearch):
@@ -38,7 +47,6 @@ class Beam(TreeSearch):
         self._config = config
         self._kept: list[Node] = [tree.root]
         self._waiting: list[Growth] = []  # of this round, not asked yet
-        self._children: list[Node] = []  # of this round
         self._round = 0
         self._failure = ""
         self._plan_round({tree.root.id})
@@ -51,7 +59,7 @@ class Beam(TreeSearch):
         self._plan_round(waiting)
 
     def _next(self) -> Growth | None:
-        if not self._waiting and not self._asked:
+        while not (self._waiting or self._asked or self._why):
             self._select()
         return self._waiting[0] if self._waiting else None
 
@@ -60,15 +68,14 @@ class Beam(TreeSearch):
             self._waiting.pop(0)
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
-        self._children += self._add(growth.node, outcome.children)
+        self._add(growth.node, outcome.children, growth.reaches)
 
     def _failed(self, growth: Growth, outcome: Failed) -> None:
         super()._failed(growth, outcome)
         self._failure = outcome.reason
 
     def _leaves(self) -> Sequence[Node]:
-        at_the_front = [*self._kept, *self._children]
-        return [n for n in at_the_front if not n.children and not n.barren and not n.complete]
+        return [leaf for kept in self._kept for leaf in _leaves_below(kept) if not (leaf.barren or leaf.complete)]
 
     def _least_depth(self, growth: Growth) -> int:
         return min((node.depth for node in self._kept), default=0)
@@ -76,8 +83,8 @@ class Beam(TreeSearch):
     def _select(self) -> None:
         """Keep the W best of this round's children and the finished ones of earlier rounds, each once."""
         finished = [node for node in self._kept if node.complete]
-        self._kept = sorted([*finished, *self._children], key=rank)[: self._config.width]
-        self._children = []
+        children = [child for node in self._kept for child in node.children]
+        self._kept = sorted([*finished, *children], key=rank)[: self._config.width]
         if all(node.complete for node in self._kept):
             self._why = "all hypotheses complete" if self._kept else self._failure
         else:
@@ -89,6 +96,15 @@ class Beam(TreeSearch):
             if node.complete or node.id not in wanted:
                 continue
             # The first round samples all W * K from the bare prompt.
-            n = self._config.children * (self._config.width if node is self.tree.root else 1)
-            tokens = min(self._config.chunk_tokens, self.tree.max_tokens - node.depth)
-            self._waiting.append(Growth(node, n, tokens, self._round, self._config.chunk))
+            n = self._config.children * (self._config.width if node is self.tree.root else 1) - len(node.children)
+            length = self._config.chunk_tokens
+            tokens = min(most_tokens(length), self.tree.max_tokens - node.depth)
+            if n > 0:
+                self._waiting.append(Growth(node, n, tokens, self._round, self._config.chunk, cut=rise(length)))
+
+
+def _leaves_below(node: Node) -> Iterator[Node]:
+    if not node.children:
+        yield node
+    for child in node.children:
+        yield from _leaves_below(child)

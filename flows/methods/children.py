@@ -91,13 +91,16 @@ def _merged(root: str, answers: Sequence[Sequence[_Kept]]) -> Iterator[Chunk]:
 
 
 def _pieces(whole: _Kept, ask: Sample) -> list[_Kept]:
-    """A whole answer as the chunks that a search would have grown it by; all but the last end with CUT."""
+    """A longer text as the chunks that a search would have grown it by; all but the last end with CUT."""
     if not ask.cut:
         return [whole]
     text, tokens = whole.continuation.text, whole.continuation.tokens
     found: list[_Kept] = []
     start = first = 0
-    for end, last in _cuts(text, _ends_of_tokens(whole, ask.max_tokens), ask):
+    entropies = [token.entropy or 0.0 for token in tokens or ()]
+    if not "".join(token.text for token in tokens or ()).startswith(text):  # they do not tell where a token ends
+        entropies = []
+    for end, last in _cuts(text, _ends_of_tokens(whole, ask.max_tokens), entropies, ask):
         own = tokens[first:last] if tokens else None
         found.append(_Kept(Continuation(text[start:end], "length", own), last - first, goes_on=True))
         start, first = end, last
@@ -108,11 +111,16 @@ def _pieces(whole: _Kept, ask: Sample) -> list[_Kept]:
     return found
 
 
-def _cuts(text: str, ends: Sequence[int], ask: Sample) -> Iterator[tuple[int, int]]:
-    """Where all pieces of a text but the last end, and how many of its tokens end by then. `ends`: of these tokens."""
+def _cuts(text: str, ends: Sequence[int], entropies: Sequence[float], ask: Sample) -> Iterator[tuple[int, int]]:
+    """Where all pieces of a text but the last end, and how many of its tokens end by then. `ends` and `entropies`: of
+    these tokens.
+    """
     start = first = 0
     while first < len(ends):
         last = min(first + ask.cut, len(ends))
+        if ask.least:
+            rises = (at for at in range(first + ask.least, min(last, len(entropies))) if entropies[at] > ask.entropy)
+            last = next(rises, last)
         end = ends[last - 1]
         unit = _end_of_unit(text[start:], ask.unit)
         if unit is not None and start + unit < end:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flows.methods.base import Estimate
-from providers import Continuation
+from providers import Continuation, Token
 
 
 def prior(merged: Sequence[Continuation], drawn: int, distinct: int) -> Estimate:
@@ -43,13 +43,10 @@ def entropy(continuations: Sequence[Continuation], vocabulary: int, temperature:
     one distribution; 0 where no top list came back. `vocabulary`: tokens the strong model knows, for the upper bound.
     Exact where a model on this machine tells it.
     """
-    exact = [
-        (c.tokens[0].entropy, c.tokens[0].top) for c in continuations if c.tokens and c.tokens[0].entropy is not None
-    ]
-    if exact:
-        nats, top = exact[0]
-        warped = warped_entropy([p for _, p in top], temperature) if top else None
-        return replace(_bits(nats, "exact", nats, nats), warped=warped)
+    for first in (c.tokens[0] for c in continuations if c.tokens):
+        if first.exact and first.entropy is not None:
+            warped = warped_entropy([p for _, p in first.top], temperature) if first.top else None
+            return Estimate(first.entropy, "exact", (first.entropy, first.entropy), warped)
     tops = [[p for _, p in c.tokens[0].top] for c in continuations if c.tokens and c.tokens[0].top]
     found = [(e, top) for top in tops if (e := entropy_of_top(top, vocabulary)).bounds is not None]
     if not found:
@@ -59,6 +56,19 @@ def entropy(continuations: Sequence[Continuation], vocabulary: int, temperature:
     upper = statistics.median(e.bounds[1] for e, _ in found if e.bounds)
     warped = statistics.median(warped_entropy(top, temperature) for _, top in found)
     return Estimate(value, found[0][0].rung, (lower, upper), warped)
+
+
+def with_entropies(continuations: Sequence[Continuation], vocabulary: int) -> tuple[Continuation, ...]:
+    """Each token with the entropy of its position, to 0.0001 bit; of one without a top list it is not known."""
+    return tuple(
+        c if c.tokens is None else replace(c, tokens=tuple(_with_entropy(token, vocabulary) for token in c.tokens))
+        for c in continuations
+    )
+
+
+def _with_entropy(token: Token, vocabulary: int) -> Token:
+    found = entropy_of_top([p for _, p in token.top], vocabulary)
+    return token if token.exact or found.bounds is None else replace(token, entropy=round(found.value, 4))
 
 
 def warped_entropy(logprobs: Sequence[float], temperature: float) -> float:

@@ -8,9 +8,9 @@ grown. So there is nothing to select; what is chosen is the best whole answer, a
 from __future__ import annotations
 
 from flows.methods.aligntree_config import AlignTreeConfig
-from flows.methods.base import Child, Failed, Grown
+from flows.methods.base import Failed, Grown
 from flows.methods.limits import NOTHING, Cost
-from flows.methods.tree import Node, Tree
+from flows.methods.tree import Tree
 from flows.methods.tree_search import Growth, TreeSearch
 
 _AT_ONCE = 4
@@ -36,15 +36,11 @@ class Rollouts(TreeSearch):
     def _begun(self, growth: Growth) -> None:
         self._asks += 1
 
-    def _depth(self, above: Node, told: Child) -> int:
-        """An answer cut by length is as long as it may be, whatever tokens equal beginnings were made of before."""
-        return self.tree.max_tokens if told.finish == "length" else super()._depth(above, told)
-
     def _reserve(self, growth: Growth) -> Cost:
         return NOTHING
 
     def _grown(self, growth: Growth, outcome: Grown) -> None:
-        for node in self._add(growth.node, outcome.children):
+        for node in self._add(growth.node, outcome.children, growth.reaches):
             node.worth = node.best = node.value or 0.0
         for child in reversed(outcome.children):  # those below before those above
             node = self.tree.nodes[child.id]

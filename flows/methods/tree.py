@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 CUT = "cut"
-"""The finish of a chunk that is part of a whole answer, which goes on below it."""
+"""The finish of a chunk that is part of a longer text, which was sampled with it and goes on below it."""
 
 
 def root_id(prompt: str) -> str:
@@ -70,6 +70,8 @@ class Node:
     open_children: int = 0
     prior_below: float = 0.0
     """Sum of its children's priors."""
+    span: float = 1.0
+    """Of what an ask for its children brings, the share that those have which were sampled along with it."""
     bound: float = float("-inf")
     """What its score does not exceed, where its parent's children are ranked."""
     lead: Node | None = None

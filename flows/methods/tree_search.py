@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 
 from flows.methods.base import Ask, Child, Failed, Grown, Judge, Judged, Likely, Outcome, Result, Sample, Unit
 from flows.methods.limits import NOTHING, Cost, Limits, Meter
+from flows.methods.rise import Rise, most_tokens
 from flows.methods.stage2 import Stage2
-from flows.methods.tree import Node, Tree
+from flows.methods.tree import CUT, Node, Tree
 
 
 @dataclass(frozen=True)
 class Growth:
     """A node that a method wants to grow by `n` chunks; `extra`: along with an iteration that was counted already.
 
-    `cut`: by `n` whole answers instead, which are cut into chunks of so many tokens at most. `prompt`: by `n` revisions
-    of its answer, which this asks for.
+    `cut`: by `n` longer texts instead, each cut into chunks of so many tokens at most, or where uncertainty rises.
+    `prompt`: by `n` revisions of its answer, which this asks for.
     """
 
     node: Node
@@ -27,15 +28,21 @@ class Growth:
     iteration: int
     unit: Unit = "tokens"
     extra: bool = False
-    cut: int = 0
+    cut: int | Rise = 0
     prompt: str | None = None
+
+    @property
+    def reaches(self) -> int | None:
+        """Depth of what is cut off by length; none: each text is one chunk."""
+        return self.node.depth + self.max_tokens if self.cut else None
 
     @property
     def size(self) -> tuple[int, int, int]:
         """Choices; the most tokens, and the most nodes, of each."""
         if not self.cut:
             return self.n, self.max_tokens, 1
-        return self.n, self.max_tokens, math.ceil(self.max_tokens / (self.cut if self.unit == "tokens" else 1))
+        least = self.cut.least if isinstance(self.cut, Rise) else self.cut
+        return self.n, self.max_tokens, math.ceil(self.max_tokens / (least if self.unit == "tokens" else 1))
 
 
 class TreeSearch(ABC):
@@ -108,14 +115,22 @@ class TreeSearch(ABC):
             self._why = self._meter.why
         return (self._finish() or self._judge()) if self._why and not self._asked else None
 
-    def _add(self, parent: Node, children: Sequence[Child]) -> list[Node]:
-        """The nodes that are new to the tree. Where none is, time and again, the parent is not grown any more."""
+    def _add(self, parent: Node, children: Sequence[Child], reaches: int | None = None) -> list[Node]:
+        """The nodes that are new to the tree. Where none is, time and again, the parent is not grown any more.
+
+        `reaches`: how deep a text that was cut into chunks ends by length, whatever tokens equal beginnings were made
+        of before.
+        """
         new = []
         for told in children:
             if told.id not in self.tree.nodes:
                 above = parent if told.parent is None else self.tree.nodes[told.parent]
                 depth = self._depth(above, told)
+                if reaches is not None and told.finish != "stop":
+                    depth = min(depth, reaches - 1) if told.finish == CUT else reaches
                 node = Node(told.id, above, told.text, told.finish, depth, told.value, told.prior.value, told.parts)
+                if reaches is not None and told.finish == CUT:
+                    node.span = (reaches - depth) / (reaches - parent.depth)
                 self.tree.add(above, node)
                 new.append(node)
         parent.fruitless = 0 if new else parent.fruitless + 1
@@ -154,7 +169,8 @@ class TreeSearch(ABC):
     def _send(self, growth: Growth) -> Sample:
         node = growth.node
         ask = Sample(
-            self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, growth.cut, growth.prompt
+            self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, most_tokens(growth.cut),
+            *((growth.cut.least, growth.cut.entropy) if isinstance(growth.cut, Rise) else ()), prompt=growth.prompt,
         )  # fmt: skip
         self._numbered += 1
         node.attempts += 1

@@ -60,7 +60,10 @@ def showing(drawn: Sequence[Continuation], top: int) -> list[Continuation]:
     """What an API would tell that shows so many of the likeliest tokens; none: no log-probabilities at all."""
     return [
         replace(
-            c, tokens=tuple(replace(t, top=t.top[:top], entropy=None) for t in c.tokens) if top and c.tokens else None
+            c,
+            tokens=tuple(replace(t, top=t.top[:top], entropy=None, exact=False) for t in c.tokens)
+            if top and c.tokens
+            else None,
         )
         for c in drawn
     ]
