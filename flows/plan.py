@@ -27,8 +27,8 @@ def check_prompts(prompts: Sequence[str]) -> None:
 
 
 def check_methods(config: RunConfig, mode: Mode) -> None:
-    """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`; where
-    the weak pair has to draft one, and runs elsewhere; or where top lists are needed, and none are asked for.
+    """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`;
+    where the weak pair has to draft one, and runs elsewhere; or where top lists are needed, and none are asked for.
     """
     check_top_lists(config, config.strong.logprobs)
     for number, method in enumerate(config.methods):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def compare(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="A built-in recipe's name (comparison, ablation) or a YAML file. Default: comparison."),
+        typer.Argument(
+            help="A built-in recipe's name (comparison, ablation, chunks) or a YAML file. Default: comparison."
+        ),
     ] = None,
     file: Annotated[
         str, typer.Option("--file", "-f", help="Prompts: a file, or held_out, 100 built-in ones; - is stdin.")

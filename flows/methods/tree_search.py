@@ -167,10 +167,11 @@ class TreeSearch(ABC):
         return ask
 
     def _send(self, growth: Growth) -> Sample:
-        node = growth.node
+        node, cut = growth.node, growth.cut
+        least, entropy = (cut.least, cut.entropy) if isinstance(cut, Rise) else (0, 0.0)
         ask = Sample(
-            self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, most_tokens(growth.cut),
-            *((growth.cut.least, growth.cut.entropy) if isinstance(growth.cut, Rise) else ()), prompt=growth.prompt,
+            self._numbered, node.id, growth.n, growth.max_tokens, node.attempts, growth.unit, most_tokens(cut), least,
+            entropy, growth.prompt,
         )  # fmt: skip
         self._numbered += 1
         node.attempts += 1
