@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from flows import RunConfig, align
-from flows.audit import audit
+from flows.audit import _likelihoods_of_replies, audit
 from flows.bench import open_record
 from flows.config import parse_config
 from flows.drafting import pieces
@@ -113,6 +114,19 @@ async def test_a_draft_that_the_strong_model_is_never_sure_of_stands(
     assert len(api.requests) == 1 and method.switch is None
     assert method.result().answer == api.requests[0]["prompt"].removeprefix(PROMPT)
     assert method.result().why == "no switch: the draft stands"
+
+
+async def test_an_audit_holds_the_likelihood_that_was_told_against_the_reply(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig]
+) -> None:
+    await searched(formula_config(strong=EXACT, methods=[{"name": "wsd"}]))
+    with open_record("r.db") as record:
+        history = record.history(record.searches(record.run().id)[0].id)
+    assert not list(_likelihoods_of_replies(history))
+    (told,) = (tell for tell in history.tells if tell.kind == "likely")
+    changed = replace(told, outcome={**told.outcome, "read": [[" other", -0.1]]})
+    (fault,) = _likelihoods_of_replies(replace(history, tells=(changed,)))
+    assert "not as likely as its reply says" in fault
 
 
 @pytest.mark.parametrize(("strong", "form"), [({}, "probe"), ({"logprobs": 0}, "agreement")])
