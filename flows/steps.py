@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from flows.methods import Ask
+from flows.methods import Ask, Method
 from flows.plan import config_of
 from flows.replay import replay, start
 from store import Record, RunRow, SearchRow, TellRow
@@ -26,15 +26,24 @@ class Step:
     seconds: float
 
 
-def steps(record: Record, run: RunRow, search: SearchRow) -> list[Step]:
+Watch = Callable[[Method, Iterable[str]], object]
+"""Shown the method before its first outcome and after each, when it has asked anew; and the ids of the nodes that it
+was told of or asks for: visits change on the paths to these alone.
+"""
+
+
+def steps(record: Record, run: RunRow, search: SearchRow, watch: Watch | None = None) -> list[Step]:
     """Replays the search: no model is called. Raises RecordMismatch where its record does not fit its method."""
     begun, history = start(record, config_of(run), run.finding, search), record.history(search.id)
     tree, then = begun.method.tree, list[tuple[int, float | None]]()
     grown = {ask.number: ask.node for ask in begun.open_asks}
 
-    def look(_: int, asks: Sequence[Ask]) -> None:
+    def look(after: int, asks: Sequence[Ask]) -> None:
         grown.update((ask.number, ask.node) for ask in asks)
         then.append((len(tree.nodes) - 1, tree.best))
+        if watch:
+            told = history.tells[after - 1].ask if after else None
+            watch(begun.method, [ask.node for ask in asks] + ([grown[told]] if told is not None else []))
 
     replay(begun.method, history, begun.open_asks, look=look)
     found, tokens = [], 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from store.history import History
     from store.journal import Journal
     from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, new_run_id
-    from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
+    from store.rows import AskRow, CallKey, Exchange, NodeRow, ReplyRow, ScoreRow, TellRow
     from store.sums import SearchCost, Totals
     from store.upgrade import Upgrade, upgrade_record
 
@@ -25,7 +25,7 @@ _LAZY = {
     "Cost": "budget",
     "History": "history",
     "Journal": "journal",
-    **dict.fromkeys(("AskRow", "CallKey", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "rows"),
+    **dict.fromkeys(("AskRow", "CallKey", "Exchange", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "rows"),
     **dict.fromkeys(("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "new_run_id"), "record"),
 }
 
@@ -36,6 +36,7 @@ __all__ = [
     "CallKey",
     "Chains",
     "Cost",
+    "Exchange",
     "Fault",
     "History",
     "Journal",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, literal, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, and_, literal, select
 
-from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
+from store.rows import AskRow, CallKey, Exchange, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import asks, calls, nodes, replies, scores, tells
 
 
@@ -46,6 +47,24 @@ def history(connection: Connection, search_id: str) -> History:
             scores={node: tuple(found) for node, found in by_node.items()},
             tells=tuple(TellRow(*row) for row in rows(tells, TellRow)),
         )
+
+
+def exchanges(connection: Connection, search_id: str) -> list[Exchange]:
+    """The search's requests with what came back, bodies and all, in the order they were sent."""
+    answered = and_(*(calls.c[name] == replies.c[name] for name in ("search_id", *_KEY)))
+    columns = [calls.c[name] for name in (*_KEY, "sent", "request", "worst_price")]
+    reply = [replies.c.received, *(replies.c[field.name] for field in fields(ReplyRow))]
+    query = select(*columns, *reply).outerjoin(replies, answered).where(calls.c.search_id == search_id)
+    return [_exchange(row) for row in connection.execute(query.order_by(calls.c.link))]
+
+
+_KEY = tuple(field.name for field in fields(CallKey))
+
+
+def _exchange(row: Sequence[Any]) -> Exchange:
+    ask, part, attempt, sent, request, worst_price, received, continuations, failure, body, *rest = row
+    reply = None if received is None else ReplyRow(continuations, failure, zlib.decompress(body), *rest)
+    return Exchange(CallKey(ask, part, attempt), sent, request, worst_price, received, reply)
 
 
 @contextmanager

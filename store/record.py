@@ -14,11 +14,12 @@ from store.budget import Budget, Limits
 from store.chain import fingerprint, link, run_hash, sha256
 from store.database import Database
 from store.errors import NotOnRecord
-from store.history import History, history
+from store.history import History, exchanges, history
 from store.journal import Journal
 from store.lease import Lease, Renewer, claim
 from store.probes import Probing, known_finding
 from store.rates import take
+from store.rows import Exchange
 from store.schema import now, runs, searches
 from store.settings import record_url, shown
 from store.sums import SearchCost, Totals, costs, totals
@@ -214,6 +215,9 @@ class Record:
 
     def history(self, search_id: str) -> History:
         return self._database.read(lambda connection: history(connection, search_id))
+
+    def exchanges(self, search_id: str) -> list[Exchange]:
+        return self._database.read(lambda connection: exchanges(connection, search_id))
 
     async def claim(self, search_id: str) -> Journal | None:
         """Take a search to work on; None while a living owner holds it. Settles what a dead owner left unanswered."""

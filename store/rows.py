@@ -44,6 +44,20 @@ class ReplyRow:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """One HTTP request of a search, and what came back, if it did. Times are milliseconds since 1970; `worst_price`
+    nano-dollars, none where the price is unknown.
+    """
+
+    key: CallKey
+    sent: int
+    request: Mapping[str, Any]
+    worst_price: int | None
+    received: int | None
+    reply: ReplyRow | None
+
+
+@dataclass(frozen=True)
 class NodeRow:
     """One child: its chunk, why it ended, the strong model's tokens in it, and the ask that brought it first."""
 

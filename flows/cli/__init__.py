@@ -11,7 +11,7 @@ import typer
 from flows.cli.align import align, demo, resume
 from flows.cli.audit import audit, diff, explain, fork, replay, rerank
 from flows.cli.compare import compare
-from flows.cli.record import export, import_, runs, show, upgrade
+from flows.cli.record import export, import_, report, runs, show, upgrade
 from flows.cli.weak import average, doctor, preferences, tune
 
 app = typer.Typer(
@@ -33,8 +33,8 @@ def options(
 
 
 VERBS = (
-    align, resume, compare, runs, show, export, import_, audit, replay, explain, diff, rerank, fork, preferences, tune,
-    average, doctor, demo, upgrade,
+    align, resume, compare, runs, show, report, export, import_, audit, replay, explain, diff, rerank, fork,
+    preferences, tune, average, doctor, demo, upgrade,
 )  # fmt: skip
 for verb in VERBS:
     app.command(verb.__name__.rstrip("_"))(verb)

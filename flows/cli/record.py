@@ -1,4 +1,4 @@
-"""The verbs of the record: runs, show, export, import, upgrade."""
+"""The verbs of the record: runs, show, report, export, import, upgrade."""
 
 from __future__ import annotations
 
@@ -54,6 +54,24 @@ def show(
             return
         found = find_search(searches, search or "1")
         print_table(draw(found, replayed(opened, row, found), depth))
+
+
+def report(
+    run: RunArgument = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("report.html"),
+    record: RecordOption = None,
+) -> None:
+    """Write a run as one HTML file that works offline: figures, answers side by side, and each search's tree.
+
+    A run that is not finished is told as it is now. The page holds prompts, answers and raw replies, but no keys.
+    """
+    from flows.bench import open_record
+    from flows.report import write_report
+
+    with open_record(record) as opened:
+        row = opened.run(run)
+        size = write_report(opened, row, output)
+    print(f"run {row.id} in {output} ({size / 1e6:.1f} MB)")
 
 
 def export(
