@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import re
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from importlib.resources import files
@@ -25,10 +26,11 @@ from flows.report import write_report
 from flows.report.searches import search_tree
 from flows.run import summarize
 from flows.steps import steps
-from store import Record, RunRow, SearchRow
+from store import Record, RunRow, SearchRow, upgrade_record
 from tests.conftest import Told
 from tests.formula_api import Fault, FormulaAPI
 from tests.report_page import Page, body, put_texts_on_record
+from tests.test_upgrade import OLD
 
 ALIGNTREE = {"name": "aligntree", "limits": {"iterations": 6}, "children": 2, "chunk_tokens": 2}
 METHODS = [
@@ -218,6 +220,26 @@ async def test_a_search_of_another_version_is_drawn_from_its_rows(
     unknown = {"step": 0, "visits": 0, "returns": 0.0}
     assert [node | unknown for node in after["nodes"]] == [node | unknown for node in before["nodes"]]
     record.close()
+
+
+@pytest.mark.parametrize("old", OLD, ids=lambda file: file.stem)
+def test_runs_of_earlier_schemas_have_a_page(old: Path) -> None:
+    with closing(sqlite3.connect("r.db")) as connection:
+        connection.executescript(old.read_text(encoding="utf-8"))
+    upgrade_record("r.db")
+    page = page_of()
+    for number, search in enumerate(page.data["overview"]["searches"]):
+        tree = page.data[f"tree-{number}"]
+        assert len(tree["nodes"]) - 1 == search["nodes"] and tree["chosen"] is not None
+        assert "".join(node["text"] for node in path_to(tree, tree["chosen"])) == search["text"]
+
+
+def path_to(tree: dict[str, Any], number: int | None) -> list[dict[str, Any]]:
+    """From the root down."""
+    if number is None:
+        return []
+    node = tree["nodes"][number]
+    return [*path_to(tree, node["parent"]), node]
 
 
 HOSTILE = [

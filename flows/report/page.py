@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -32,7 +31,7 @@ def write_report(record: Record, run: RunRow, path: Path) -> int:
     scratch = path.with_name(f"{path.name}.part")
     template.stream(
         name=run.name, script=script, style=style, script_hash=_hash(script), style_hash=_hash(style),
-        overview=finite(overview(record, run)), searches=_searches(record, run),
+        overview=overview(record, run), searches=_searches(record, run),
     ).dump(str(scratch), encoding="utf-8", errors="replace")  # fmt: skip
     scratch.replace(path)
     return path.stat().st_size
@@ -41,19 +40,7 @@ def write_report(record: Record, run: RunRow, path: Path) -> int:
 def _searches(record: Record, run: RunRow) -> Iterator[tuple[int, Any, Any]]:
     """Number, tree and calls of each, read as they are written: a run may be larger than memory."""
     for number, row in enumerate(record.searches(run.id)):
-        yield number, finite(search_tree(record, run, row)), finite(search_calls(record, row))
-
-
-def finite(data: Any) -> Any:
-    """JSON has no infinity: what a value that is none came to is told in letters."""
-    match data:
-        case float() if not math.isfinite(data):
-            return str(data)
-        case dict():
-            return {name: finite(value) for name, value in data.items()}
-        case list() | tuple():
-            return [finite(value) for value in data]
-    return data
+        yield number, search_tree(record, run, row), search_calls(record, row)
 
 
 def _environment() -> Environment:

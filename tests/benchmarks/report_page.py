@@ -17,9 +17,10 @@ from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from flows.config import parse_config
 from flows.report import write_report
 from store import Record
-from tests.benchmarks.record_speed import begun, config, grown, put_on_record
+from tests.benchmarks.record_speed import begun, grown, put_on_record
 
 REDRAWS = 60
 DRAWN = """async ([what, times]) => {
@@ -44,15 +45,16 @@ FRAMES = """times => new Promise(done => {
 })"""
 WAYS = {
     "all of it": "",
-    "zooming in": "view.zoomBy(i ? 1.1 : 1)",
-    "moving, where labels can be read": "view.left -= 5",
-    "sliding through its growth": "view.fit(); view.grow(Math.round(search.steps.length * i / times))",
+    "zooming in": "view.zoomBy(1.1)",  # at the chosen answer
+    "moving, where labels can be read": "view.over -= 5",
+    "sliding through its growth": "if (!i) view.fit(); view.grow(Math.round(search.steps.length * i / times))",
 }
 
 
 async def put_run_on_record(url: str, nodes: int) -> None:
     with closing(Record.open(url, create=True)) as record:
-        settings = config(nodes // 4)
+        method = {"name": "aligntree", "limits": {"iterations": nodes // 4}, "chunk_tokens": 8, "exploration": 20}
+        settings = parse_config({"methods": [method], "sampling": {"max_tokens": 512}}, "of the benchmark")
         _, (journal,) = await begun(record, settings, ["Once"])
         await put_on_record(journal, grown(settings, nodes // 4))
         await record.release(journal, "interrupted", None)

@@ -45,7 +45,7 @@ function grown() {
   const at = Number(byId("step").value), step = search.steps[at - 1];
   view.grow(search.note ? Infinity : at);
   byId("step-shown").textContent = step ? stepTold(step, at) : search.note ? "" : `before step 1 of ${search.steps.length}`;
-  showNode(byId("details"), search, view.selected, choose);
+  byId("numbers")?.replaceWith(numbers(search, view.selected));
 }
 
 function stepTold(step, at) {
@@ -76,9 +76,10 @@ function legend() {
 
 function filtered() {
   view.levels = Number(byId("depth").value);
-  view.least = Number(byId("least").value);
+  const { value, min, max } = byId("least");
+  view.least = value - min <= (max - min) / 1000 ? -Infinity : Number(value); // a slider's end is not quite its least
   byId("depth-shown").textContent = view.levels;
-  byId("least-shown").textContent = signed(view.least);
+  byId("least-shown").textContent = view.least === -Infinity ? "any" : signed(view.least);
   view.redraw();
 }
 

@@ -88,7 +88,7 @@ class TreeView {
   moved({ transform, sourceEvent }) {
     const last = this.last ?? transform;
     if (transform.k !== last.k) {
-      const [x, y] = sourceEvent ? d3.pointer(sourceEvent, this.canvas) : [this.width / 2, this.height / 2];
+      const [x, y] = sourceEvent ? d3.pointer(sourceEvent, this.canvas) : this.middle();
       const by = transform.k / last.k;
       this.left = x - (x - this.left) * by ** this.power;
       this.over = y - (y - this.over) * by;
@@ -100,6 +100,12 @@ class TreeView {
     this.rowHeight = this.rowFit * transform.k;
     this.levelWidth = this.levelFit * transform.k ** this.power;
     this.redraw();
+  }
+
+  /** What keys zoom about: the selected node, where it is in sight. */
+  middle() {
+    const [x, y] = [this.x(this.selected), this.y(this.selected)];
+    return x > 0 && x < this.width && y > 0 && y < this.height ? [x, y] : [this.width / 2, this.height / 2];
   }
 
   zoomBy(factor) {
@@ -117,7 +123,8 @@ class TreeView {
   /** Its area grows with visits. */
   radius(i) {
     const least = Math.min(3.5, Math.max(0.9, this.rowHeight * 0.3));
-    return this.mostVisits ? least + (13 - least) * Math.sqrt(Math.max(0, this.visits[i]) / this.mostVisits) : least + 1;
+    const most = Math.min(13, Math.max(least, this.levelWidth * 0.4));
+    return this.mostVisits ? least + (most - least) * Math.sqrt(Math.max(0, this.visits[i]) / this.mostVisits) : least + 1;
   }
 
   shown(i) {
@@ -164,14 +171,25 @@ class TreeView {
     const inSight = shown.filter(i => this.y(i) > -20 && this.y(i) < this.height + 20 && this.x(i) > -WIDEST);
     this.edges(shown.filter(i => i && !search.path.has(i)), this.ink.edge, 1);
     this.edges(shown.filter(i => i && search.path.has(i)), this.ink.path, 3);
-    for (const i of inSight) this.node(i);
+    for (const i of this.apart(inSight, i => (this.radius(i) < 1.6 ? this.y(i) : -i))) this.node(i);
     if (this.rowHeight >= 15 && this.levelWidth >= 60) for (const i of inSight) this.label(i);
     for (const i of this.hits) if (this.shown(i)) this.ring(i, this.ink.path, 3, 1.5);
     if (this.shown(this.selected)) this.ring(this.selected, this.ink.text, 4, 2.5);
   }
 
-  edges(nodes, colour, width) {
+  /** Those of a level that are not on the same pixels as one before, by what they are drawn from. */
+  apart(nodes, ...from) {
+    if (this.rowHeight >= 1) return nodes;
+    const seen = new Set();
+    return nodes.filter(i => {
+      const place = from.reduce((key, of) => key * 32768 + Math.round(of(i)), this.search.nodes[i].level);
+      return !seen.has(place) && seen.add(place);
+    });
+  }
+
+  edges(edges, colour, width) {
     const { context, search } = this, curved = this.rowHeight > 3;
+    const nodes = this.apart(edges, i => this.y(search.nodes[i].parent), i => this.y(i));
     Object.assign(context, { strokeStyle: colour, lineWidth: this.rowHeight < 2 ? width / 2 : width });
     let begun = 0;
     context.beginPath();
