@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,8 +42,8 @@ def steps(record: Record, run: RunRow, search: SearchRow, watch: Watch | None = 
         grown.update((ask.number, ask.node) for ask in asks)
         then.append((len(tree.nodes) - 1, tree.best))
         if watch:
-            told = history.tells[after - 1].ask if after else None
-            watch(begun.method, [ask.node for ask in asks] + ([grown[told]] if told is not None else []))
+            told = _told_of(history.tells[after - 1], grown) if after else []
+            watch(begun.method, [*(ask.node for ask in asks), *told])
 
     replay(begun.method, history, begun.open_asks, look=look)
     found, tokens = [], 0
@@ -59,6 +59,12 @@ def steps(record: Record, run: RunRow, search: SearchRow, watch: Watch | None = 
             )
         )  # fmt: skip
     return found
+
+
+def _told_of(tell: TellRow, grown: Mapping[int, str]) -> list[str]:
+    """The node that was grown, and what it was grown by."""
+    children = [node for node, _ in tell.outcome.get("children", ())]
+    return children if tell.ask is None else [grown[tell.ask], *children]
 
 
 def _otherwise(tell: TellRow) -> str:

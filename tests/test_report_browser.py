@@ -190,7 +190,7 @@ def test_a_script_in_an_answer_is_text(opened: Callable[[], Opened]) -> None:
     for number in range(1, len(tree["nodes"])):
         click_node(page, number)
         assert page.locator("#text").text_content() == page.evaluate("search.prompt") + texts[number - 1]
-    assert page.title() == "run: aligntree report"
+    assert page.title() == "benchmark: aligntree report"
     assert page.locator("main img, main b, main script").count() == 0
 
 

@@ -21,9 +21,10 @@ from store import Exchange, History, Record, RunRow, ScoreRow, SearchRow
 def search_tree(record: Record, run: RunRow, row: SearchRow) -> Data:
     """Nodes in the order they were found, the root first, and the steps in which that happened.
 
-    `step` of a node: after how many outcomes it was there; `visits` of a step: [node, visits] as they changed. `cut` of
-    a whole answer that a stop string ended: how many UTF-16 units of its text are the answer. Where the search cannot
-    be told again `note` says why: the tree is drawn from its rows then, without steps and visits.
+    Of a node `step`: after how many outcomes it was there; `judge_call`: a call, and the part of it; `cut`, of a whole
+    answer that a stop string ended: how many UTF-16 units of its text are the answer. Of a step `visits`: [node,
+    visits] as they changed. Where the search cannot be told again `note` says why: the tree is drawn from its rows
+    then, without steps and visits.
     """
     brought, growth = _brought(record, row), _Growth()
     told: list[Step] = []
@@ -84,7 +85,7 @@ class _Brought:
 
     text: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
     call: dict[str, str] = field(default_factory=dict)
-    judged: dict[str, str] = field(default_factory=dict)
+    judged: dict[str, tuple[str, int]] = field(default_factory=dict)
     scores: dict[str, dict[str, ScoreRow]] = field(default_factory=dict)
     value: dict[str, ScoreRow] = field(default_factory=dict)
 
@@ -105,8 +106,8 @@ def _brought(record: Record, row: SearchRow) -> _Brought:
             if tell.kind == "grown" and tell.ask is not None:
                 _look_at(found, history, search.id, tell.ask, tell.outcome)
             elif tell.kind == "judged":
-                for node, _ in tell.outcome["verdicts"]:
-                    found.judged[node] = f"{search.id}/{tell.ask}"
+                for part, (node, _) in enumerate(tell.outcome["verdicts"]):
+                    found.judged[node] = f"{search.id}/{tell.ask}", part
     return found
 
 

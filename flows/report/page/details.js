@@ -15,8 +15,8 @@ function showNode(place, search, i, choose) {
     textSoFar(search, i, choose),
     ...(i === 0 ? [] : [chunkLegend(search)]),
     numbers(search, i),
-    ...calls(search, node.call, "The call that brought it"),
-    ...calls(search, node.judge_call, "The judge's call"),
+    ...calls(search, node),
+    ...judged(search, node),
   );
 }
 
@@ -65,13 +65,18 @@ function numbers(search, i) {
   return table;
 }
 
-function calls(search, name, heading) {
+function calls(search, { call: name }) {
   const found = name ? search.requests(name) : [];
   if (!found.length) return [];
-  const siblings = search.nodes.filter(node => node.call === name).length;
+  const others = search.nodes.filter(node => node.call === name).length - 1;
   const inherited = name.startsWith(search.id) ? "" : ", inherited and paid for by the run it was forked from";
-  const told = siblings > 1 ? `${heading}, and ${siblings - 1} more` : heading;
-  return [make("h4", { textContent: `${told}${inherited}` }), ...found.map(exchange)];
+  const heading = `The call that brought it${others ? ` and ${others} more` : ""}${inherited}`;
+  return [make("h4", { textContent: heading }), ...found.map(exchange)];
+}
+
+function judged(search, { judge_call: named }) {
+  const found = named ? search.requests(named[0]).filter(call => call.part === named[1]) : [];
+  return found.length ? [make("h4", { textContent: "The judge's call" }), ...found.map(exchange)] : [];
 }
 
 function exchange(call) {

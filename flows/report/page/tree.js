@@ -47,7 +47,7 @@ class TreeView {
   restyle() {
     const style = getComputedStyle(document.documentElement);
     const of = name => style.getPropertyValue(name).trim();
-    this.ink = { text: of("--text"), faint: of("--faint"), edge: of("--edge"), path: of("--path"), back: of("--panel") };
+    this.ink = { text: of("--text"), faint: of("--faint"), edge: of("--edge"), path: of("--path"), hit: of("--accent"), back: of("--panel") };
     this.dark = of("--scheme") === "dark";
     if (this.search) this.colours();
     this.redraw();
@@ -171,9 +171,9 @@ class TreeView {
     const inSight = shown.filter(i => this.y(i) > -20 && this.y(i) < this.height + 20 && this.x(i) > -WIDEST);
     this.edges(shown.filter(i => i && !search.path.has(i)), this.ink.edge, 1);
     this.edges(shown.filter(i => i && search.path.has(i)), this.ink.path, 3);
+    if (this.rowHeight >= 13 && this.levelWidth >= 60) for (const i of inSight) this.label(i);
     for (const i of this.apart(inSight, i => (this.radius(i) < 1.6 ? this.y(i) : -i))) this.node(i);
-    if (this.rowHeight >= 15 && this.levelWidth >= 60) for (const i of inSight) this.label(i);
-    for (const i of this.hits) if (this.shown(i)) this.ring(i, this.ink.path, 3, 1.5);
+    for (const i of this.hits) if (this.shown(i)) this.ring(i, this.ink.hit, 3, 2);
     if (this.shown(this.selected)) this.ring(this.selected, this.ink.text, 4, 2.5);
   }
 
@@ -235,7 +235,9 @@ class TreeView {
   /** Its chunk, isolated so that marks of writing direction in it turn nothing else. */
   label(i) {
     const { context } = this, ends = !this.search.children[i].some(child => this.shown(child));
-    const most = Math.floor((this.levelWidth - (ends ? this.radius(i) : 0)) / 6.4);
+    const last = this.search.nodes[i].level === this.deepest;
+    const room = last ? Math.min(WIDEST, this.width - this.x(i)) : this.levelWidth;
+    const most = Math.floor((room - (ends ? 2 * this.radius(i) + 8 : 0)) / 6.4);
     const text = i ? short(this.search.nodes[i].text, most) : "";
     if (!text || (!ends && this.rowHeight < 24)) return;
     const x = ends ? this.x(i) + this.radius(i) + 5 : this.x(i) - this.radius(i);
