@@ -398,3 +398,24 @@ def test_a_stop_at_any_time_yields_the_best_so_far(
     result = method.result()
     assert result.why == "enough" or (ended_before and result.why)
     assert result.complete == bool(method.tree.complete)
+
+
+@given(configs, worlds, judges)
+def test_visits_change_on_the_paths_to_what_is_told_and_asked_alone(
+    config: MethodConfig, world: dict[str, Any], judged: int
+) -> None:
+    """What flows.steps shows those who watch a search told again."""
+    method, known, touched, waiting = fresh(config, judged), dict[str, int](), list[str](), list[Ask]()
+    while True:
+        asks = method.ask()
+        waiting += asks
+        nodes = method.tree.nodes
+        paths = (step for node in (*touched, *(ask.node for ask in asks)) for step in nodes[node].path())
+        known |= {step.id: step.visits for step in paths}
+        assert all(node.visits == known.get(node.id, 0) for node in nodes.values())
+        if not waiting:
+            return
+        ask = waiting.pop(0)
+        outcome = answer(world, ask)
+        method.tell(ask.number, outcome)
+        touched = [ask.node, *(child.id for child in outcome.children)] if isinstance(outcome, Grown) else [ask.node]

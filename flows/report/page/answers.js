@@ -48,6 +48,7 @@ function showAnswers(open) {
     if (seeds) prompt.append(make("div", { className: "hint", textContent: `seed ${row.seed}` }));
     return make("tr", {}, prompt, ...row.cells.map(number => answer(number, open)));
   });
+  byId("answers").style.minWidth = `${180 + 210 * overview.methods.length}px`; // more than fit are scrolled
   byId("answers").replaceChildren(headings("prompt", ...overview.methods.map(of => of.method)), ...rows);
 }
 
