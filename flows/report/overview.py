@@ -81,7 +81,7 @@ def _side_by_side(rows: Sequence[SearchRow], methods: Sequence[str]) -> list[Dat
 
 
 def _search(row: SearchRow, answer: Answer, cost: SearchCost) -> Data:
-    told = {"id": row.id, "fork_of": row.fork_of} | vars(answer) | vars(cost)
+    told = {"id": row.id} | vars(answer) | vars(cost)
     del told["search_id"]
     return told
 
