@@ -10,11 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import FlowError
+from flows.surroundings import no_calls_home
 
 if TYPE_CHECKING:
     from flows.config import RunConfig, load_config
     from flows.flow import align_flow
     from flows.run import Answer, Summary, align, resume
+    from flows.scheduled import align_new
 
 _LAZY = {
     "Answer": "run",
@@ -22,11 +24,14 @@ _LAZY = {
     "Summary": "run",
     "align": "run",
     "align_flow": "flow",
+    "align_new": "scheduled",
     "load_config": "config",
     "resume": "run",
 }
 
-__all__ = ["Answer", "FlowError", "RunConfig", "Summary", "align", "align_flow", "load_config", "resume"]
+__all__ = ["Answer", "FlowError", "RunConfig", "Summary", "align", "align_flow", "align_new", "load_config", "resume"]
+
+no_calls_home()
 
 if not TYPE_CHECKING:  # which would take any name for one of these
 

@@ -79,7 +79,16 @@ class Bench:
 
     async def begin_with(self, searches: Sequence[NewSearch]) -> str:
         """Put a run of these searches on record; returns its id."""
-        new = NewRun(
+        run_id, self.run_id = self.run_id, new_run_id()
+        return await self.record.begin_run(self._new_run(searches), run_id)
+
+    async def begin_what_is_new(self, searches: Sequence[NewSearch], tries: int) -> str | None:
+        """Put a run on record of those searches that no run has yet; returns its id, None where there is none."""
+        run_id, self.run_id = self.run_id, new_run_id()
+        return run_id if await self.record.begin_what_is_new(self._new_run(searches), run_id, tries) else None
+
+    def _new_run(self, searches: Sequence[NewSearch]) -> NewRun:
+        return NewRun(
             name=self.config.name,
             config=self.config.model_dump(mode="json"),
             versions=_versions(),
@@ -88,18 +97,18 @@ class Bench:
             limits=self.config.budget.scopes(),
             searches=searches,
         )
-        run_id, self.run_id = self.run_id, new_run_id()
-        return await self.record.begin_run(new, run_id)
 
-    async def carry_out(self, run_id: str, around: Callable[[Search], Search] | None = None) -> None:
+    async def carry_out(
+        self, run_id: str, around: Callable[[Search], Search] | None = None, tries: int | None = None
+    ) -> None:
         """All searches of the run that nobody else holds, some at once; `around` wraps each (Prefect makes it a task).
 
-        Raises RunInterrupted when some did not end.
+        Those that were claimed as often as `tries` are left alone. Raises RunInterrupted when some did not end.
         """
         self.tally.run = run_id
         rows = self.record.searches(run_id)
-        unfinished = [row.id for row in rows if not row.ended]
-        self.tally.searches, self.tally.done = len(rows), len(rows) - len(unfinished)
+        unfinished = [row.id for row in rows if not row.ended and (tries is None or row.fence < tries)]
+        self.tally.searches, self.tally.done = len(rows), sum(row.ended for row in rows)
         search = around(self.search) if around else self.search
         failures = await _gather(search, unfinished, self.config.searches_at_once)
         left = sum(not row.ended for row in self.record.searches(run_id))

@@ -2,43 +2,66 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-from prefect import flow, task
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from httpx import HTTPError
+from prefect import flow, tags, task
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-from flows.bench import Bench, Search, open_bench_of
+from flows.bench import Bench, Search, open_bench_of, open_record
+from flows.config import RunConfig
 from flows.errors import FlowError
+from flows.plan import config_of
+from flows.progress import run_line
 from flows.run import Summary, summarize
+from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed
+from store import SearchRow
 
+_SHOWN_EVERY_S = 2.0
 _open: ContextVar[Bench | None] = ContextVar("open_bench", default=None)
 """The bench that this process has open already, for a flow that is called rather than deployed."""
 
 
-async def through_prefect(bench: Bench, run_id: str) -> None:
+async def through_prefect(bench: Bench, run_id: str, tries: int | None = None) -> None:
     """Carry out a run as a flow run, with the models that are open already."""
     token = _open.set(bench)
     try:
-        await align_flow(run_id)
+        with tags(*tags_of(bench.config)):
+            await align_flow(run_id, tries)
     finally:
         _open.reset(token)
 
 
 class PrefectUnreachable(FlowError):
-    """A Prefect server is configured and does not answer."""
+    """A Prefect server is configured and does not answer, or none is where one is needed."""
 
 
-async def check_server() -> None:
-    """Before money or rows: does the configured Prefect server answer? An embedded one is started when it is needed."""
+async def check_server(*, needed: bool = False) -> None:
+    """Before money or rows: does the configured Prefect server answer? Where none is configured, nor `needed`, an
+    embedded one is started later.
+    """
     url = get_current_settings().api.url
+    if url is None and needed:
+        raise PrefectUnreachable(
+            "is not set",
+            where="PREFECT_API_URL",
+            mend="Start a server with: prefect server start; and set this to http://127.0.0.1:4200/api",
+        )
     if url is None:
         return
     async with get_client() as client:
@@ -46,20 +69,38 @@ async def check_server() -> None:
             raise PrefectUnreachable(
                 f"does not answer ({type(failure).__name__})",
                 where=f"Prefect server {url}",
-                mend="Start it, unset PREFECT_API_URL, or use --no-prefect",
+                mend="Start it" if needed else "Start it, unset PREFECT_API_URL, or use --no-prefect",
             )
 
 
-@flow(name="align", flow_run_name="align {run_id}", persist_result=False)
-async def align_flow(run_id: str) -> str:
+def tags_of(config: RunConfig) -> list[str]:
+    """What flow runs of a recipe are found by."""
+    return [f"recipe:{config.name}", f"model:{config.strong.model}"]
+
+
+def _name() -> str:
+    """Recipe, model and run."""
+    run_id = flow_run.parameters["run_id"]
+    if (bench := _open.get()) is not None:
+        config = bench.config
+    else:
+        with open_record() as record:
+            config = config_of(record.run(run_id))
+    return f"{config.name} {config.strong.model} {run_id}"
+
+
+@flow(name="align", flow_run_name=_name, persist_result=False)
+async def align_flow(run_id: str, tries: int | None = None) -> str:
     """Carry out (or go on with) a run on record, named by its id alone; returns the id.
 
-    A deployed flow finds the record in ALIGNTREE_RECORD. Our run id, not Prefect's, is what resume goes by.
+    A deployed flow finds the record in ALIGNTREE_RECORD. Our run id, not Prefect's, is what resume goes by. Searches
+    that were claimed as often as `tries` are left alone.
     """
     async with _bench(run_id) as bench:
         bench.tally.heard = get_run_logger().warning
         try:
-            await bench.carry_out(run_id, around=_as_task)
+            async with _progress(bench.tally):
+                await bench.carry_out(run_id, around=lambda search: _as_task(bench, search), tries=tries)
         finally:
             await publish(summarize(bench.record, run_id, bench.config))
     return run_id
@@ -74,7 +115,7 @@ async def _bench(run_id: str) -> AsyncIterator[Bench]:
         yield bench
 
 
-def _as_task(search: Search) -> Search:
+def _as_task(bench: Bench, search: Search) -> Search:
     """A retry of the task goes on from the record. Results are ids and statuses: nothing to cache or keep."""
 
     @task(
@@ -87,14 +128,51 @@ def _as_task(search: Search) -> Search:
         persist_result=False,
     )
     async def search_task(search_id: str) -> str:
-        return await search(search_id)
+        status = await search(search_id)
+        get_run_logger().info(_told(bench.record.search(search_id)))
+        return status
 
     return search_task
+
+
+def _told(row: SearchRow) -> str:
+    """What a search came to, for the log: its node is what aligntree explain asks for."""
+    if not row.ended:
+        return f"search {row.id} ({row.method}) is held by another worker"
+    answer = row.answer or {}
+    node = f": node {answer['node'][:8]}, value {answer['value']:+.2f}" if answer.get("node") else ""
+    why = f" ({answer['why']})" if answer.get("why") else ""
+    return f"search {row.id} ({row.method}) {row.status}{node}{why}"
 
 
 async def _worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
     failure = await state.aresult(raise_on_failure=False)
     return not (isinstance(failure, CallFailed) and failure.blame in STOPS_THE_RUN)
+
+
+@asynccontextmanager
+async def _progress(tally: Tally) -> AsyncIterator[None]:
+    """The progress line as an artifact, as long as the block runs."""
+    line = run_line(tally)
+    artifact = await acreate_progress_artifact(0.0, key="progress", description="begun")
+
+    async def show() -> None:
+        done = 100 * tally.done / tally.searches if tally.searches else 0.0
+        with suppress(HTTPError):  # what it shows is worth less than the run
+            await aupdate_progress_artifact(artifact, done, line() or "begun")
+
+    async def keep_showing() -> None:
+        while True:
+            await asyncio.sleep(_SHOWN_EVERY_S)
+            await show()
+
+    showing = asyncio.create_task(keep_showing())
+    try:
+        yield
+    finally:
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+        await show()
 
 
 @task(name="publish", cache_policy=NO_CACHE, persist_result=False)

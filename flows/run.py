@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from flows.bench import Bench, open_bench, open_bench_of, open_record
@@ -11,7 +13,7 @@ from flows.config import RunConfig
 from flows.gold import judge
 from flows.plan import check_prompts, config_of
 from flows.tally import Tally
-from store import ENDED, Record, Totals
+from store import ENDED, Record, Standing, Totals
 
 
 @dataclass(frozen=True)
@@ -104,5 +106,17 @@ def summarize(record: Record, run_id: str, config: RunConfig) -> Summary:
                 got.get("complete", False), got.get("why", ""),
             )
         )  # fmt: skip
-    warnings = record.run(run_id).finding.get("warnings", ())
+    warnings = [*record.run(run_id).finding.get("warnings", ()), *told_holders(record.held(run_id))]
     return Summary(run_id, record.shown, tuple(answers), record.totals(run_id), tuple(warnings))
+
+
+def told_holders(held: Iterable[Standing]) -> list[str]:
+    """Who works on searches that are left to them, and from when on others may, one line for each holder."""
+    by_holder = defaultdict[str, list[int]](list)
+    for standing in held:
+        by_holder[standing.where].append(standing.until or 0)
+    return [
+        f"{len(until)} {'search is' if len(until) == 1 else 'searches are'} held by {where}, until "
+        f"{datetime.fromtimestamp(max(until) / 1000, UTC):%H:%M:%S} UTC unless it goes on"
+        for where, until in by_holder.items()
+    ]

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no fetch at import
+os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")  # nor at the first request to a Claude
 
 import httpx
 import litellm

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from store.journal import Journal
     from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, new_run_id
     from store.rows import AskRow, CallKey, Exchange, NodeRow, ReplyRow, ScoreRow, TellRow
+    from store.standing import Standing, known_keys
     from store.sums import SearchCost, Totals
     from store.upgrade import Upgrade, upgrade_record
 
@@ -22,6 +23,7 @@ _LAZY = {
     **dict.fromkeys(("Chains", "Fault"), "audit"),
     **dict.fromkeys(("SearchCost", "Totals"), "sums"),
     **dict.fromkeys(("Upgrade", "upgrade_record"), "upgrade"),
+    **dict.fromkeys(("Standing", "known_keys"), "standing"),
     "Cost": "budget",
     "History": "history",
     "Journal": "journal",
@@ -54,11 +56,13 @@ __all__ = [
     "ScoreRow",
     "SearchCost",
     "SearchRow",
+    "Standing",
     "StoreError",
     "TellRow",
     "Totals",
     "Upgrade",
     "fingerprint",
+    "known_keys",
     "new_run_id",
     "upgrade_record",
 ]

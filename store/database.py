@@ -100,8 +100,7 @@ class Database:
 
     def _check_version(self, create: bool) -> None:
         with self._engine.begin() as connection:
-            if connection.dialect.name == "postgresql":  # SQLite has begun with its write lock
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
+            one_at_a_time(connection, _SCHEMA_LOCK)
             if create and not set(metadata.tables) & set(inspect(connection).get_table_names()):
                 config = alembic()
                 config.attributes["connection"] = connection
@@ -204,6 +203,12 @@ def _done(works: Sequence[Work[Any]], connection: Connection) -> list[Any]:
         else:
             results += [work(connection) for work in some if not isinstance(work, Together)]
     return results
+
+
+def one_at_a_time(connection: Connection, what: int) -> None:
+    """Nobody else is past this, of the same number, until this transaction ends."""
+    if connection.dialect.name == "postgresql":  # SQLite has begun with its write lock
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({what})"))
 
 
 def revision(connection: Connection, url: URL) -> tuple[str, str]:

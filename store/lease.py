@@ -27,8 +27,17 @@ _RENEW_EVERY_S = 5.0
 
 
 def new_owner() -> str:
-    """Where this process runs, its id and start time, which tell there whether it lives; and a word of its own."""
-    return f"{_place()}:{os.getpid()}:{_started(os.getpid())}:{uuid4().hex[:8]}"
+    """Where this process runs, its id and start time, which tell there whether it lives; and a word of its own, which
+    names the host to people.
+    """
+    return f"{_place()}:{os.getpid()}:{_started(os.getpid())}:{platform.node()[:60]}-{uuid4().hex[:8]}"
+
+
+def place_of(owner: str) -> str:
+    """Process and host of an owner, for people."""
+    _, pid, _, word = owner.rsplit(":", 3)
+    host = word.rpartition("-")[0]
+    return f"process {pid}" + (f" on {host}" if host else "")
 
 
 def is_dead(owner: str) -> bool:

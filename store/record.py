@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 from store.audit import Chains, audit_rows
 from store.budget import Budget, Limits
 from store.chain import fingerprint, link, run_hash, sha256
-from store.database import Database
+from store.database import Database, one_at_a_time
 from store.errors import NotOnRecord
 from store.history import History, exchanges, history
 from store.journal import Journal
@@ -22,11 +22,14 @@ from store.rates import take
 from store.rows import Exchange
 from store.schema import now, runs, searches
 from store.settings import record_url, shown
+from store.standing import Standing, known_keys, of_keys, of_run
 from store.sums import SearchCost, Totals, costs, totals
 from store.transfer import dump_run, load_runs
 
 ENDED = frozenset({"done", "failed"})
 """The statuses of searches that are not gone on with."""
+
+_BEGINNING = 0x616C6E6577  # "alnew": of those who begin what is new
 
 
 def new_run_id() -> str:
@@ -52,7 +55,7 @@ class NewSearch:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRow(NewSearch):
-    """A search on record. `status`: waiting, running, interrupted, done or failed."""
+    """A search on record, claimed `fence` times. `status`: waiting, running, interrupted, done or failed."""
 
     id: str
     run_id: str
@@ -60,6 +63,7 @@ class SearchRow(NewSearch):
     status: str
     answer: Mapping[str, Any] | None
     owner: str | None
+    fence: int
     head: str
 
     @property
@@ -140,18 +144,31 @@ class Record:
     async def begin_run(self, new: NewRun, run_id: str | None = None) -> str:
         """Put a run and its searches on record in one transaction; returns the run's id (`new_run_id` unless given)."""
         run_id = run_id or new_run_id()
+        await self._database.transact(lambda connection: _begin(connection, run_id, new))
+        return run_id
 
-        def work(connection: Connection) -> str:
-            created = connection.execute(select(now())).scalar_one()
-            row = {name: getattr(new, name) for name in ("name", "config", "versions", "prices", "finding", "limits")}
-            row |= {"id": run_id, "created": created, "config_sha256": fingerprint(new.config)}
-            row["hash"] = run_hash(row, [search.key for search in new.searches])
-            connection.execute(insert(runs), row)
-            found = [_search(run_id, row["hash"], i, search) for i, search in enumerate(new.searches)]
-            connection.execute(insert(searches), found)
-            return run_id
+    async def begin_what_is_new(self, new: NewRun, run_id: str, tries: int) -> bool:
+        """The same with those searches alone that are not on record yet, in any run (`standing.known_keys`); False
+        where there is none. Of two who begin the same at once one finds it on record.
+        """
+
+        def work(connection: Connection) -> bool:
+            one_at_a_time(connection, _BEGINNING)
+            known = known_keys(of_keys(connection, [search.key for search in new.searches]), tries)
+            left = [search for search in new.searches if search.key not in known]
+            if left:
+                _begin(connection, run_id, replace(new, searches=left))
+            return bool(left)
 
         return await self._database.transact(work)
+
+    def standing(self, keys: Sequence[str]) -> list[Standing]:
+        """All searches on record under these identities, oldest first."""
+        return self._database.read(lambda connection: of_keys(connection, keys))
+
+    def held(self, run_id: str) -> list[Standing]:
+        """A run's searches that somebody who lives works on."""
+        return self._database.read(lambda connection: of_run(connection, run_id))
 
     def runs(self) -> list[RunRow]:
         """All runs, newest first."""
@@ -247,6 +264,16 @@ class Record:
     def close(self) -> None:
         self._renewer.stop()
         self._database.close()
+
+
+def _begin(connection: Connection, run_id: str, new: NewRun) -> None:
+    created = connection.execute(select(now())).scalar_one()
+    row = {name: getattr(new, name) for name in ("name", "config", "versions", "prices", "finding", "limits")}
+    row |= {"id": run_id, "created": created, "config_sha256": fingerprint(new.config)}
+    row["hash"] = run_hash(row, [search.key for search in new.searches])
+    connection.execute(insert(runs), row)
+    found = [_search(run_id, row["hash"], i, search) for i, search in enumerate(new.searches)]
+    connection.execute(insert(searches), found)
 
 
 def _search(run_id: str, run_hash: str, position: int, new: NewSearch) -> dict[str, Any]:

@@ -76,6 +76,15 @@ def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def prefect() -> Iterator[None]:
+    """A Prefect server of this session, with a database of its own."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
 @pytest.fixture
 def formula_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs score by formula instead of loading the weak pair."""

@@ -48,15 +48,16 @@ def last_search(record: str) -> Seen:
         return Seen(search.answer or {}, opened.history(search.id), run.finding["strong"])
 
 
-def trees(record: str) -> dict[str, Any]:
-    """All that makes a search's tree, by its key: asks, nodes, scores and tells in order, and the answer.
+def trees(record: str, run: str | None = None) -> dict[str, Any]:
+    """All that makes a search's tree, by its key: asks, nodes, scores and tells in order, and the answer; of the newest
+    run or the named one.
 
     But not the seconds, nor the calls, of which those that a kill lost are made again.
     """
     opened = Record.open(record)
     try:
         found = {}
-        for search in opened.searches(opened.run().id):
+        for search in opened.searches(opened.find(run)):
             history = opened.history(search.id)
             tells = [
                 replace(t, outcome={k: v for k, v in t.outcome.items() if k not in ("seconds", "calls")})

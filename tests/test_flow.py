@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.testing.utilities import prefect_test_harness
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.logging.handlers import APILogHandler
 
 from flows import RunConfig, align_flow
 from flows.bench import open_bench
@@ -14,12 +15,6 @@ from flows.flow import through_prefect
 from flows.run import summarize
 from store import Record
 from tests.formula_api import Fault, FormulaAPI
-
-
-@pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 async def test_a_flow_run_is_one_run_with_one_task_per_prompt(
@@ -31,18 +26,27 @@ async def test_a_flow_run_is_one_run_with_one_task_per_prompt(
         run_id = await bench.begin(["The tide", "A letter", "The tide"])
         api.faults = [Fault(503)]
         await through_prefect(bench, run_id)
-        summary = summarize(bench.record, run_id, config)
+        summary, rows = summarize(bench.record, run_id, config), bench.record.searches(run_id)
     assert summary.finished
     async with get_client() as client:
-        (flow_run,) = [run for run in await client.read_flow_runs() if run.name == f"align {run_id}"]
+        name = f"run {config.strong.model} {run_id}"
+        (flow_run,) = [run for run in await client.read_flow_runs() if run.name == name]
+        assert set(flow_run.tags) == {"recipe:run", f"model:{config.strong.model}"}
         tasks = await client.read_task_runs()
         names = sorted(t.name for t in tasks if t.flow_run_id == flow_run.id)
         searches = sorted(f"search {answer.search_id}" for answer in summary.answers)
         assert [name for name in names if name.startswith("search")] == searches
         assert flow_run.state is not None
         assert flow_run.state.is_completed()
-        artifacts = {a.key for a in await client.read_artifacts() if a.flow_run_id == flow_run.id}
-        assert artifacts == {"answers", "cost"}
+        artifacts = {a.key: a for a in await client.read_artifacts() if a.flow_run_id == flow_run.id}
+        assert set(artifacts) == {"answers", "cost", "progress"}
+        assert artifacts["progress"].data == 100
+        assert "searches 3/3" in (artifacts["progress"].description or "")
+        await APILogHandler.aflush()
+        logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run.id])))
+        told = [log.message for log in logs]
+    for answer, row in zip(summary.answers, rows, strict=True):  # each search and the node that it chose
+        assert any(answer.search_id in line and (row.answer or {})["node"][:8] in line for line in told)
 
 
 async def test_a_deployed_flow_needs_the_run_id_only(

@@ -46,12 +46,13 @@ def approximation(allowed: bool) -> list[str]:
     return ["strong.allow_approximate=true"] if allowed else []
 
 
-def quiet_libraries() -> None:
-    """No analytics, no calls home, no log noise of our libraries on the terminal, unless the user set otherwise."""
+def quiet_libraries(*, logs: bool = False) -> None:
+    """No noise of our libraries on the terminal, unless the user set otherwise.
+
+    `logs` of flow runs are shown there or not; Prefect's server has them anyway.
+    """
     for name, value in {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if logs else "ERROR",
         "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
         "HF_HUB_OFFLINE": "1",
         "TQDM_DISABLE": "1",  # the progress shown is ours
