@@ -18,6 +18,7 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
@@ -197,3 +198,12 @@ async def publish(summary: Summary) -> None:
         f"{totals.output_tokens} output tokens."
     ) + "".join(f"\n\n**Warning**: {warning}." for warning in summary.warnings)
     await acreate_markdown_artifact(note, key="cost")
+    _tell_of_budgets(summary)
+
+
+def _tell_of_budgets(summary: Summary) -> None:
+    """An event, for automations that alert: flow runs that met a limit end well."""
+    met = [answer.why for answer in summary.answers if answer.why.startswith("budget.")]
+    if met:
+        run = {"prefect.resource.id": f"aligntree.run.{summary.run_id}"}
+        emit_event("aligntree.budget-met", run, payload={"searches": len(met), "why": met[0]})

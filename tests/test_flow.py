@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -14,7 +15,7 @@ from flows.bench import open_bench
 from flows.flow import through_prefect
 from flows.run import summarize
 from store import Record
-from tests.formula_api import Fault, FormulaAPI
+from tests.formula_api import PROBED, Fault, FormulaAPI
 
 
 async def test_a_flow_run_is_one_run_with_one_task_per_prompt(
@@ -59,3 +60,17 @@ async def test_a_deployed_flow_needs_the_run_id_only(
     record = Record.open("r.db")
     assert record.run().statuses == {"done": 1}
     record.close()
+
+
+async def test_a_budget_that_is_met_is_an_event_to_alert_on(
+    prefect: None, formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+    monkeypatch.setattr("flows.flow.emit_event", lambda event, run, payload: told.append((event, run, payload)))
+    for limit in (100, PROBED + 1):
+        async with open_bench(formula_config(budget={"requests": limit}), f"{limit}.db") as bench:
+            run_id = await bench.begin(["The tide"])
+            await through_prefect(bench, run_id)
+    ((event, run, payload),) = told
+    assert (event, run) == ("aligntree.budget-met", {"prefect.resource.id": f"aligntree.run.{run_id}"})
+    assert payload["why"].startswith(f"budget.requests = {PROBED + 1}")

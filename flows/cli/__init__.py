@@ -12,6 +12,7 @@ from flows.cli.align import align, demo, resume
 from flows.cli.audit import audit, diff, explain, fork, replay, rerank
 from flows.cli.compare import compare
 from flows.cli.record import export, import_, report, runs, show, upgrade
+from flows.cli.schedule import deploy, serve
 from flows.cli.weak import average, doctor, preferences, tune
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ def options(
 
 
 VERBS = (
-    align, resume, compare, runs, show, report, export, import_, audit, replay, explain, diff, rerank, fork,
+    align, resume, deploy, serve, compare, runs, show, report, export, import_, audit, replay, explain, diff, rerank, fork,
     preferences, tune, average, doctor, demo, upgrade,
 )  # fmt: skip
 for verb in VERBS:

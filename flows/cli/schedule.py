@@ -1,0 +1,76 @@
+"""The verbs that schedule: deploy, serve."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import RecordOption, Settings, quiet_libraries
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A built-in recipe's name or a YAML file.")]
+File = Annotated[
+    str, typer.Option("--file", "-f", help="Prompts: a file, which may grow, or built-in ones by name (sentiment).")
+]
+Cron = Annotated[
+    str | None,
+    typer.Option("--cron", help='When to run, in UTC: "0 2 * * *" is 2:00 every day. Default: when told to.'),
+]
+
+
+def deploy(
+    recipe: RecipeArgument,
+    file: File,
+    work_pool: Annotated[str, typer.Option("--work-pool", help="The Prefect work pool whose workers run it.")],
+    cron: Cron = None,
+    settings: Settings = None,
+) -> None:
+    """Make a scheduled deployment on a Prefect work pool, or change it: what is new in the file is searched each time.
+
+    Runs that were cut off are gone on with. Workers find the record in ALIGNTREE_RECORD. Needs a Prefect server
+    (PREFECT_API_URL).
+    """
+    quiet_libraries()
+    from flows.deploying import deploy as put
+
+    name = asyncio.run(put(_deployment(recipe, file, cron, settings), work_pool))
+    print(f"deployed {name} to {work_pool}; at once: prefect deployment run {name!r}")
+
+
+def serve(
+    recipe: RecipeArgument,
+    file: File,
+    cron: Cron = None,
+    settings: Settings = None,
+    record: RecordOption = None,
+) -> None:
+    """The same from this one process, without a work pool: it stays, and runs what is due.
+
+    Needs a Prefect server (PREFECT_API_URL).
+    """
+    quiet_libraries(logs=True)
+    from flows.deploying import absolute_record
+    from flows.deploying import serve as stay
+
+    made = _deployment(recipe, file, cron, settings)
+    os.environ["ALIGNTREE_RECORD"] = absolute_record(record)  # for the processes of its flow runs
+    print(f"serving {made.full_name}; at once: prefect deployment run {made.full_name!r}", flush=True)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(stay(made))
+
+
+def _deployment(recipe: str, file: str, cron: str | None, settings: list[str] | None) -> RunnerDeployment:
+    """Checked, and so is the server that it is for."""
+    from flows.config import load_config
+    from flows.deploying import deployment
+    from flows.flow import check_server
+
+    made = deployment(load_config(recipe, settings or ()), file, cron)
+    asyncio.run(check_server(needed=True))
+    return made
