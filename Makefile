@@ -6,7 +6,7 @@ ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint adapter held-out bench bench-scoring docs clean
+.PHONY: help install demo test test-system lint adapter held-out bench bench-scoring docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -34,6 +34,9 @@ demo: $(VENV)/.installed  ## the main job: 8 prompts, plainly and searched for, 
 
 test: $(VENV)/.developing  ## all tests but those that need a GPU or Debian packages
 	$(BIN)/python -m pytest
+
+test-system: $(VENV)/.developing  ## the tests that need Debian packages: Chromium
+	$(BIN)/python -m pytest -m system
 
 lint: $(VENV)/.developing  ## ruff, mypy strict, import walls
 	$(BIN)/ruff check .

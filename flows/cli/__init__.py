@@ -34,8 +34,8 @@ def options(
 
 
 VERBS = (
-    align, resume, deploy, serve, compare, runs, show, report, export, import_, audit, replay, explain, diff, rerank, fork,
-    preferences, tune, average, doctor, demo, upgrade,
+    align, resume, deploy, serve, compare, runs, show, report, export, import_, audit, replay, explain, diff, rerank,
+    fork, preferences, tune, average, doctor, demo, upgrade,
 )  # fmt: skip
 for verb in VERBS:
     app.command(verb.__name__.rstrip("_"))(verb)
