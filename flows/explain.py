@@ -38,7 +38,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Level:
-    """What could be chosen below a node of the path; its text, entropy (bits) and visits."""
+    """What could be chosen below a node of the path; its text, entropy (bits) and visits. Of refine there is one, below
+    the prompt: the whole answers that there were.
+    """
 
     text: str
     entropy: float
