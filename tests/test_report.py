@@ -20,7 +20,7 @@ from flows import RunConfig, align
 from flows.errors import RunInterrupted
 from flows.explain import explain
 from flows.fork import fork
-from flows.methods import AlignTree
+from flows.methods import AlignTree, Refine, called
 from flows.replay import replayed
 from flows.report import write_report
 from flows.report.searches import search_tree
@@ -40,6 +40,7 @@ METHODS = [
     ALIGNTREE | {"label": "abreast", "in_flight": 3, "limits": {"iterations": 9}},
     {"name": "beam", "width": 2, "children": 2, "chunk_tokens": 3},
     {"name": "best_of_n", "n": 3},
+    {"name": "refine", "n": 2, "turns": 2},
 ]
 
 
@@ -55,7 +56,7 @@ def assert_told_as_replayed(record: Record, run: RunRow, row: SearchRow, told: d
     nodes, by_number = method.tree.nodes, [node["id"] for node in told["nodes"]]
     assert by_number == list(nodes)
     for node, says in zip(nodes.values(), told["nodes"], strict=True):
-        assert says["text"] == node.text and says["finish"] == node.finish
+        assert (says["text"], says["finish"], says["revision"]) == (node.text, node.finish, node.revision)
         assert (says["value"], says["parts"]) == (node.value, dict(node.parts))
         assert (says["returns"], says["visits"], says["level"]) == (node.best, node.visits, node.level)
         assert says["parent"] == (None if node.parent is None else by_number.index(node.parent.id))
@@ -102,7 +103,7 @@ async def test_what_is_embedded_is_what_replay_and_summary_say(
         assert_told_as_replayed(record, run, row, told)
         assert told["nodes"][told["chosen"]]["id"] == (row.answer or {})["node"]
     assert overview["totals"].items() >= vars(summary.totals).items()
-    assert [of["method"] for of in overview["methods"]] == ["base", "aligntree", "abreast", "beam", "best_of_n"]
+    assert [of["method"] for of in overview["methods"]] == [*map(called, config.methods)]
     for of in overview["methods"]:
         golds = [answer.gold for answer in summary.answers if answer.method == of["method"]]
         assert of["gold"] == pytest.approx(sum(gold or 0 for gold in golds) / 2)
@@ -229,15 +230,20 @@ async def test_a_run_that_has_not_begun_its_work_has_a_page(
     assert [len(page.data[f"tree-{number}"]["nodes"]) for number in range(len(METHODS))] == [1] * len(METHODS)
 
 
+@pytest.mark.parametrize(("method", "settings"), [(AlignTree, ALIGNTREE), (Refine, METHODS[-1])])
 async def test_a_search_of_another_version_is_drawn_from_its_rows(
-    api: FormulaAPI, formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+    api: FormulaAPI,
+    formula_config: Callable[..., RunConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    method: type[AlignTree] | type[Refine],
+    settings: dict[str, Any],
 ) -> None:
-    await align(["The tide"], formula_config(methods=[ALIGNTREE]), record="r.db")
+    await align(["The tide"], formula_config(methods=[settings]), record="r.db")
     record = Record.open("r.db")
     run = record.run()
     (row,) = record.searches(run.id)
     before = search_tree(record, run, row)
-    monkeypatch.setattr(AlignTree, "VERSION", AlignTree.VERSION + 1)
+    monkeypatch.setattr(method, "VERSION", method.VERSION + 1)
     after = search_tree(record, run, row)
     assert "version" in after["note"] and before["note"] is None
     assert after["chosen"] == before["chosen"] and not after["steps"]

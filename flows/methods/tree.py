@@ -117,10 +117,14 @@ class Tree:
         """The text from the root's end, or from where it was last revised, to this node's end. A stop string may have
         begun in an earlier chunk.
         """
+        whole = self.uncut(node)
+        return cut_at_stop(whole, self.stop) if node.finish == "stop" else whole
+
+    def uncut(self, node: Node) -> str:
+        """The same, with what comes after a stop string."""
         texts = []
         for step in node.path():
             texts.append(step.text)
             if step.revision:
                 break
-        whole = "".join(reversed(texts))
-        return cut_at_stop(whole, self.stop) if node.finish == "stop" else whole
+        return "".join(reversed(texts))

@@ -83,7 +83,7 @@ class _Brought:
     it last.
     """
 
-    text: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
+    text: dict[str, tuple[str, str, str, int, bool]] = field(default_factory=dict)
     call: dict[str, str] = field(default_factory=dict)
     judged: dict[str, tuple[str, int]] = field(default_factory=dict)
     scores: dict[str, dict[str, ScoreRow]] = field(default_factory=dict)
@@ -120,7 +120,8 @@ def _look_at(found: _Brought, history: History, search: str, ask: int, outcome: 
     for node, _ in outcome["children"]:
         if node not in found.call:
             new = history.nodes[node]
-            found.text[node] = new.parent_id, new.text, new.finish, new.tokens
+            revises = "prompt" in history.asks[ask].payload
+            found.text[node] = new.parent_id, new.text, new.finish, new.tokens, revises
             found.call[node] = f"{search}/{ask}"
             told = scores(node)
             found.scores[node] = {"prior": told["prior"]}
@@ -129,21 +130,23 @@ def _look_at(found: _Brought, history: History, search: str, ask: int, outcome: 
 
 def _tree_of_rows(config: RunConfig, row: SearchRow, brought: _Brought) -> Tree:
     tree = Tree(row.prompt, config.sampling.max_tokens, config.sampling.stop)
-    for node, (above, text, finish, tokens) in brought.text.items():
+    for node, (above, text, finish, tokens, revises) in brought.text.items():
         parent, value = tree.nodes[above], brought.value[node]
-        prior = brought.scores[node]["prior"].value
-        tree.add(parent, Node(node, parent, text, finish, parent.depth + tokens, value.value, prior, value.parts))
+        depth, prior = tokens if revises else parent.depth + tokens, brought.scores[node]["prior"].value
+        found = Node(node, parent, text, finish, depth, value.value, prior, value.parts, revision=revises)
+        tree.add(parent, found)
     return tree
 
 
 def _node(tree: Tree, node: Node, numbers: Mapping[str, int], brought: _Brought) -> Data:
     scores = brought.scores.get(node.id, {})
-    whole = "".join(reversed([step.text for step in node.path()])) if node.finish == "stop" and tree.stop else None
+    whole = tree.uncut(node) if node.finish == "stop" and tree.stop else None
     answer = None if whole is None else tree.answer(node)
     return {
         "id": node.id,
         "parent": numbers[node.parent.id] if node.parent else None,
         "text": node.text,
+        "revision": node.revision,
         "cut": None if answer is None or answer == whole else _units(answer),
         "finish": node.finish,
         "complete": node.complete,

@@ -66,10 +66,12 @@ class Search {
     return visits;
   }
 
-  /** The answer up to each node's end, chunk by chunk: [node, text]; what a stop string cut off is left out. */
+  /** The answer up to each node's end, chunk by chunk: [node, text]; what a stop string cut off is left out, and what
+   * was revised. */
   chunks(i) {
     let left = this.nodes[i].cut ?? Infinity;
-    return this.up(i).slice(1).map(at => {
+    const path = this.up(i).slice(1);
+    return path.slice(Math.max(path.findLastIndex(at => this.nodes[at].revision), 0)).map(at => {
       const text = this.nodes[at].text.slice(0, left);
       left -= text.length;
       return [at, text];
@@ -81,7 +83,7 @@ class Search {
     const wanted = text.toLowerCase();
     const tails = []; // the end of the answer before each node, as long as may matter
     return this.nodes.flatMap((node, i) => {
-      const before = node.parent == null ? "" : tails[node.parent];
+      const before = node.parent == null || node.revision ? "" : tails[node.parent];
       const whole = before + node.text.toLowerCase();
       tails.push(wanted.length > 1 ? whole.slice(1 - wanted.length) : "");
       return wanted && whole.includes(wanted) ? [i] : [];

@@ -57,7 +57,7 @@ function numbers(search, i) {
     ["visits N", view.mostVisits && !search.note ? counted(view.visits[i]) : ""],
     ["return R, at the end", view.mostVisits && !search.note ? signed(node.returns) : ""],
     ["tokens so far", i ? counted(node.depth) : ""],
-    ["ended by", i && `${node.finish}${node.complete ? ", a whole answer" : ""}`],
+    ["ended by", i && `${node.finish}${node.complete ? ", a whole answer" : ""}${node.revision ? ", a revision" : ""}`],
     ["came with step", i && !search.note ? (node.step ? String(search.steps[node.step - 1].number) : "inherited") : ""],
   ];
   const table = make("table", { id: "numbers" });
