@@ -50,9 +50,9 @@ def check_methods(config: RunConfig, mode: Mode) -> None:
 def check_finding(config: RunConfig, finding: Mapping[str, Any]) -> None:
     """Raises BadConfig where a method needs what the strong model was found to withhold."""
     strong = finding["strong"]
-    told = {"likelihood": strong.get("likelihoods", False), "probe": strong["logprobs"] > 0}
+    told = {"likelihood": strong.get("likelihoods", False), "probe": strong.get("logprobs", 0) > 0}
     what = {"likelihood": "the probabilities of a given text", "probe": "log-probabilities of its tokens"}
-    check_top_lists(config, strong["logprobs"])
+    check_top_lists(config, strong.get("logprobs", 0))
     for number, method in enumerate(config.methods):
         if isinstance(method, WSDConfig) and not told.get(method.switch, True):
             raise BadConfig(
@@ -176,7 +176,7 @@ def fresh_method(config: RunConfig, finding: Mapping[str, Any], row: SearchRow) 
         whole_only=strong.get("mode") == "whole",
         judged=config.judge.candidates if config.judge else 0,
         likelihoods=strong.get("likelihoods", False),
-        logprobs=strong["logprobs"] > 0,
+        logprobs=strong.get("logprobs", 0) > 0,
     )
 
 

@@ -69,6 +69,8 @@ def _told_of(tell: TellRow, grown: Mapping[int, str]) -> list[str]:
 
 def _otherwise(tell: TellRow) -> str:
     """What it came to where nothing was grown."""
+    if tell.kind == "likely":
+        return f"the likelihood of {len(tell.outcome['read'])} tokens"
     if tell.kind != "judged":
         return f"{tell.kind}: {tell.outcome['reason']}"
     verdicts = tell.outcome["verdicts"]

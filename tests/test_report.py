@@ -40,6 +40,7 @@ METHODS = [
     ALIGNTREE | {"label": "abreast", "in_flight": 3, "limits": {"iterations": 9}},
     {"name": "beam", "width": 2, "children": 2, "chunk_tokens": 3},
     {"name": "best_of_n", "n": 3},
+    {"name": "wsd", "window": 3, "gamma": 0.5},
     {"name": "refine", "n": 2, "turns": 2},
 ]
 

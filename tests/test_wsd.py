@@ -26,6 +26,7 @@ from flows.methods import WSD, Draft, cut_at_stop
 from flows.methods.wsd import window_means
 from flows.replay import replayed
 from flows.show import draw as show
+from flows.steps import steps
 from scoring import Drafted, model_dir
 from store import Record
 from tests.formula_api import FormulaAPI, prompt_log_probs
@@ -97,6 +98,9 @@ async def test_over_vllms_wire_the_strong_model_takes_over_at_the_first_g_that_r
     assert method.switch == len(kept) < len(draft)
     assert {request["prompt"] for request in written} == {PROMPT + kept}
     assert sum(request["n"] for request in written) == 2
+    with open_record("r.db") as record:
+        outcomes = [step.outcome for step in steps(record, record.run(), record.searches(record.run().id)[0])]
+    assert outcomes[1] == f"the likelihood of {len(of_the_draft)} tokens"
     result = method.result()
     assert result.answer.startswith(kept) and result.complete
     console = Console(width=200, record=True, file=StringIO())
