@@ -6,7 +6,7 @@ ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system lint adapter held-out bench bench-scoring docs clean
+.PHONY: help install demo test test-system lint adapter held-out bench bench-scoring bench-prefect docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -67,6 +67,9 @@ bench: $(VENV)/.installed  ## the time that search methods themselves take per n
 
 bench-scoring: $(VENV)/.installed  ## the weak pair's work: only what is new, against whole texts
 	$(BIN)/python -m tests.benchmarks.scoring_speed
+
+bench-prefect: $(VENV)/.developing  ## what a flow run adds to a search, against the driver alone
+	$(BIN)/python -m tests.benchmarks.prefect_overhead
 
 docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
 	$(BIN)/python -m tests.docs_settings
