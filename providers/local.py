@@ -47,6 +47,12 @@ class LocalStrongModel:
 
     def __init__(self, settings: StrongSettings, find: Find) -> None:
         self.name, self._settings = settings.model, settings
+        if settings.api_base:
+            raise StrongModelMisconfigured(
+                f"{settings.model} runs here: nothing is asked there",
+                where="strong.api_base",
+                mend="Leave it out, or name a served model: hosted_vllm/NAME",
+            )
         per_token = [
             price / 1_000_000 if price else Decimal(0) for price in (settings.input_price, settings.output_price)
         ]

@@ -135,6 +135,11 @@ async def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
         open_strong(StrongSettings(model=f"local/{tmp_path}"))
 
 
+def test_a_local_model_has_no_address(folder: Path) -> None:
+    with pytest.raises(StrongModelMisconfigured, match=r"strong\.api_base"):
+        open_strong(StrongSettings(model=f"local/{folder}", api_base="http://127.0.0.1:9/v1"))
+
+
 def test_an_api_is_not_asked_for_distinct_first_tokens() -> None:
     with pytest.raises(StrongModelMisconfigured, match="distinct_first_tokens"):
         open_strong(StrongSettings(model="hosted_vllm/x", api_base="http://127.0.0.1:9/v1", distinct_first_tokens=True))

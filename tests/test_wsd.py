@@ -22,6 +22,7 @@ from flows.bench import open_record
 from flows.config import parse_config
 from flows.drafting import pieces
 from flows.errors import BadConfig
+from flows.fork import fork
 from flows.methods import WSD, Draft, cut_at_stop
 from flows.methods.wsd import window_means
 from flows.replay import replayed
@@ -109,6 +110,22 @@ async def test_over_vllms_wire_the_strong_model_takes_over_at_the_first_g_that_r
     told = f"the strong model goes on after {len(kept)} of the draft's {len(draft)} characters"
     assert told in console.export_text()
     assert result.value == max(node.value or 0 for node in method._pool())
+
+
+@pytest.mark.parametrize("settings", [("gamma=0.5",), ("switch=fixed", "fixed=6")])
+async def test_a_fork_goes_on_from_the_draft_by_another_gamma_or_form(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], settings: tuple[str, ...]
+) -> None:
+    stands = await searched(formula_config(strong=EXACT, methods=[{"name": "wsd", "gamma": 1.0, "window": 3}]))
+    last = stands.result().node
+    assert last is not None and stands.switch is None
+    summary = await fork(last, [f"methods.0.{setting}" for setting in settings], record="r.db")
+    with open_record("r.db") as record:
+        forked = only_method(record)
+    assert forked.draft == stands.draft and forked.switch is not None
+    assert summary.answers[0].text.startswith(forked.draft[: forked.switch])
+    if forked.form == "fixed":
+        assert len(forked.draft[: forked.switch].split()) == 6
 
 
 async def test_a_draft_that_the_strong_model_is_never_sure_of_stands(

@@ -36,7 +36,7 @@ from flows.methods.refine import Refine, RefineConfig
 from flows.methods.rise import Rise
 from flows.methods.rollouts import Rollouts
 from flows.methods.tree import CUT, Node, Tree, child_id, cut_at_stop, root_id
-from flows.methods.wsd import WSD, WSDConfig, form_of
+from flows.methods.wsd import WSD, WSDConfig
 
 MethodConfig = Annotated[
     BaseConfig | BestOfNConfig | RefineConfig | BeamConfig | AlignTreeConfig | WSDConfig, Field(discriminator="name")
@@ -118,7 +118,7 @@ def build(
         case AlignTreeConfig():
             return (Rollouts if whole_only else AlignTree)(config, tree, choices, judged)
         case WSDConfig():
-            return WSD(config, tree, choices, form_of(config, likelihoods=likelihoods, logprobs=logprobs))
+            return WSD(config, tree, choices, likelihoods=likelihoods, logprobs=logprobs)
 
 
 def called(config: MethodConfig) -> str:

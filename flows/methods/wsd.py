@@ -51,13 +51,6 @@ class WSDConfig(MethodSettings):
         return self
 
 
-def form_of(config: WSDConfig, *, likelihoods: bool, logprobs: bool) -> Form:
-    """What `switch` comes to at an endpoint with these."""
-    if config.switch != "auto":
-        return config.switch
-    return "likelihood" if likelihoods else "probe" if logprobs else "agreement"
-
-
 @dataclass(frozen=True)
 class Measured:
     """What was found at a place of the draft: characters of it up to there, and the measure held against gamma; of an
@@ -86,9 +79,11 @@ class WSD(TreeSearch):
 
     VERSION = 1
 
-    def __init__(self, config: WSDConfig, tree: Tree, choices: int, form: Form) -> None:
+    def __init__(
+        self, config: WSDConfig, tree: Tree, choices: int = 1, *, likelihoods: bool = False, logprobs: bool = False
+    ) -> None:
         super().__init__(tree, config.limits, 1, choices)
-        self._config, self.form = config, form
+        self._config, self._likelihoods, self._logprobs = config, likelihoods, logprobs
         self._open: Draft | Likelihood | Keep | None = None  # asked, not told
         self._pieces: list[Node] = []
         self._at: Node | None = None  # where the strong model goes on
@@ -98,6 +93,13 @@ class WSD(TreeSearch):
         """What the switch was looked for by, in the order of the draft."""
         self.switch: int | None = None
         """Characters of the draft that are kept; none: no switch was found, yet or at all."""
+
+    @property
+    def form(self) -> Form:
+        """What `switch` comes to with what the strong model tells."""
+        if self._config.switch != "auto":
+            return self._config.switch
+        return "likelihood" if self._likelihoods else "probe" if self._logprobs else "agreement"
 
     def change(self, config: WSDConfig) -> None:
         self._change(config.limits)
@@ -140,8 +142,11 @@ class WSD(TreeSearch):
         return len(self.tree.answer(node))
 
     def _next(self) -> Growth | None:
-        at, most = self._at, self.tree.max_tokens
-        if at is not None:
+        most = self.tree.max_tokens
+        kept = [piece for piece in self._pieces if piece.depth <= self._config.fixed and not piece.complete]
+        if self.form == "fixed" and self._at is None and kept:
+            self._at, self.switch = kept[-1], self._end(kept[-1])
+        if (at := self._at) is not None:
             left = self._config.n - self._sampled
             if left > 0 and not at.complete:
                 return Growth(at, left, most - at.depth, 0)
@@ -168,8 +173,6 @@ class WSD(TreeSearch):
         match asked, outcome:
             case Draft(), Grown():
                 self._pieces = self._add(self.tree.root, outcome.children)
-                if self.form == "fixed" and not self._pieces[-1].complete:
-                    self._at, self.switch = self._pieces[-1], self._end(self._pieces[-1])
             case Draft(), _:  # nothing to go on from
                 self._at, self.switch = self.tree.root, 0
             case Likelihood(), Likely():
