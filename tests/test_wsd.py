@@ -23,7 +23,20 @@ from flows.config import parse_config
 from flows.drafting import pieces
 from flows.errors import BadConfig
 from flows.fork import fork
-from flows.methods import WSD, Draft, cut_at_stop
+from flows.methods import (
+    CUT,
+    WSD,
+    Child,
+    Draft,
+    Estimate,
+    Grown,
+    Keep,
+    Likely,
+    Tree,
+    WSDConfig,
+    child_id,
+    cut_at_stop,
+)
 from flows.methods.wsd import window_means
 from flows.replay import replayed
 from flows.show import draw as show
@@ -62,6 +75,26 @@ def test_g_is_the_geometric_mean_of_the_last_w_probabilities(logs: list[float], 
 
 
 words = st.text(st.sampled_from("ab .\n"), max_size=4)
+
+
+def test_a_draft_that_is_long_in_strong_tokens_leaves_nothing_to_write() -> None:
+    method = WSD(WSDConfig(window=2, gamma=0.5), Tree(PROMPT, 4), likelihoods=True)
+    (draft,) = method.ask()
+    assert isinstance(draft, Draft)
+    found = pieces(draft, Drafted((" un", "believ", "ab", "le"), False), ())
+    children = [
+        Child(c.id, c.text, c.finish, c.tokens, 1, c.prior, 1.0, parent=None if c.parent == draft.node else c.parent)
+        for c in found
+    ]
+    method.tell(0, Grown(tuple(children), Estimate(0.0, "drafted")))
+    method.tell(
+        method.ask()[0].number, Likely(tuple((letter, -2.0 + i / 5) for i, letter in enumerate(" unbelievabl")), 1)
+    )
+    (keep,) = method.ask()
+    assert isinstance(keep, Keep)
+    kept = Child(child_id(keep.node, keep.text, CUT), keep.text, CUT, keep.tokens, 1, Estimate(1.0, "drafted"), 1.0)
+    method.tell(keep.number, Grown((kept,), Estimate(0.0, "drafted")))
+    assert method.ask() == [] and method.result().answer == " unbelievable"
 
 
 @given(st.lists(words, max_size=20), st.booleans(), st.integers(1, 6), st.sampled_from([(), ("\n",), ("b.",)]))

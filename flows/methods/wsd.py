@@ -148,7 +148,9 @@ class WSD(TreeSearch):
             self._at, self.switch = kept[-1], self._end(kept[-1])
         if (at := self._at) is not None:
             left = self._config.n - self._sampled
-            if left > 0 and not at.complete:
+            if (
+                left > 0 and not at.complete and at.depth < most
+            ):  # what is kept may be longer in the strong model's tokens
                 return Growth(at, left, most - at.depth, 0)
             self._why = "all answers sampled"
             return None
