@@ -189,7 +189,8 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
         batches = await BatchScorer.open(partial(_checked_scorer, config, servers))
         opened.callback(batches.close)
         opened.callback(servers.close)  # before: batches wait for what is being scored
-        strong = await asyncio.to_thread(open_strong_model, config.strong, model_dir)
+        steers = batches.steering() if config.strong.eft is not None else None
+        strong = await asyncio.to_thread(open_strong_model, config.strong, model_dir, steers)
         opened.push_async_callback(strong.close)
         judge = await opened.enter_async_context(judging(config.judge, record))
         _check_prices(config, {"strong": strong} | ({"judge": judge.line.strong} if judge else {}))

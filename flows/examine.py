@@ -53,7 +53,8 @@ class Examination:
 
 async def examine(config: RunConfig, record: str | None = None) -> Examination:
     """Probe the strong model of `config`, on record and within its budget. Raises ProviderError, OutOfBudget."""
-    strong = await asyncio.to_thread(open_strong_model, config.strong, model_dir)
+    plain = config.strong.model_copy(update={"eft": None})  # which takes the weak pair
+    strong = await asyncio.to_thread(open_strong_model, plain, model_dir)
     try:
         with open_record(record, create=True) as opened:
             found = await finding_of(opened, new_run_id(), config, strong, fresh=True)

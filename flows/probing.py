@@ -78,4 +78,6 @@ _SOON = timedelta(days=90)
 def _key(config: RunConfig) -> str:
     """Of all that shapes what a probe finds."""
     asked = {"model", "endpoint", "api_base", "system", "template", "logprobs", "choices_per_request"}
+    if config.strong.eft is not None:  # how likely a given text is to it is not told then
+        asked.add("eft")
     return fingerprint([version("aligntree"), config.strong.model_dump(mode="json", include=asked)])

@@ -19,7 +19,7 @@ from providers.settings import ConnectionSettings, StrongSettings, whole_replies
 
 if TYPE_CHECKING:
     from providers.likelihood import PromptLikelihoods
-    from providers.local import Find
+    from providers.local import Find, Steers
 
 __all__ = [
     "STOPS_THE_RUN",
@@ -45,16 +45,16 @@ __all__ = [
 ]
 
 
-def open_strong_model(settings: StrongSettings, find: Find = Path) -> StrongModel:
+def open_strong_model(settings: StrongSettings, find: Find = Path, steers: Steers | None = None) -> StrongModel:
     """The strong model that `settings` name. Imports LiteLLM (2 s); the embedded one also starts its server.
 
     One on this machine imports torch instead (3 s) and loads its weights; `find`: the folder with them, of a folder or
-    a GGUF file.
+    a GGUF file; `steers`: the weak pair, where `strong.eft` is set.
     """
     if settings.model.startswith("local/"):
         from providers.local import LocalStrongModel
 
-        return LocalStrongModel(settings, find)
+        return LocalStrongModel(settings, find, steers)
     if settings.model == "embedded":
         from providers.embedded import EmbeddedStrongModel
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,9 @@ class Decoder:
         self._model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         self._context = getattr(self._model.config, "max_position_embeddings", None) or 2**31
         self._templated = templated
-        self.vocabulary: int = self._model.config.vocab_size
+        self.tokens: dict[str, int] = self._tokenizer.get_vocab()
+        self.steered: tuple[Callable[[], Callable[[Any], Any]], float] | None = None
+        """Of emulated fine-tuning: begins what is added to the logits of texts that grow together; and its factor."""
 
     def ids(self, prompt: str, answer: str) -> list[int]:
         """Special tokens in an answer's text are text, and in a prompt's where no template made it."""
@@ -81,7 +83,7 @@ class Decoder:
         if len(ids) > 1:  # read once for all
             self._model(input_ids=before[:, :-1], past_key_values=cache, logits_to_keep=1)
             cache.batch_repeat_interleave(request.n)
-        rows, draw = before.repeat(request.n, 1), _Draw(request)
+        rows, draw = before.repeat(request.n, 1), _Draw(request, self.steered)
         out = self._model.generate(
             rows, attention_mask=torch.ones_like(rows), past_key_values=cache, max_new_tokens=request.max_tokens,
             do_sample=False, eos_token_id=self._ends, pad_token_id=self._ends[0],
@@ -167,8 +169,12 @@ class _Draw(LogitsProcessor):
     What is told is of the model's own distribution; what is drawn from is that after temperature, top_k and top_p.
     """
 
-    def __init__(self, request: ContinuationRequest) -> None:
+    def __init__(
+        self, request: ContinuationRequest, steered: tuple[Callable[[], Callable[[Any], Any]], float] | None
+    ) -> None:
         self._request = request
+        self._after: Callable[[Any], Any] | None = steered[0]() if steered else None
+        self._beta = steered[1] if steered else 0.0
         self._random = [random.Random(f"{request.seed}/{row}" if request.seed is not None else None)
                         for row in range(request.n)]  # fmt: skip
         self._warps = LogitsProcessorList()
@@ -181,6 +187,10 @@ class _Draw(LogitsProcessor):
         self._steps: list[_Step] = []
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if self._after is not None:  # EFT: l + beta (log p_tuned - log p_reference); rows of padding get nothing
+            ratios = self._after(input_ids)[:, : scores.shape[-1]].to(scores.device)
+            scores = scores.float().clone()
+            scores[:, : ratios.shape[-1]] += self._beta * ratios
         logprobs = torch.log_softmax(scores.float(), dim=-1)
         warped = torch.softmax(self._warps(input_ids, scores.float()).double(), dim=-1)
         distinct = self._request.distinct and not self._steps

@@ -256,12 +256,10 @@ def _check(settings: StrongSettings, endpoint: Endpoint) -> None:
             mend="Name a mode that it offers (docs/models.md); or set strong.endpoint.mode=whole for best_of_n and "
             "refine, or aligntree as a tree of rollouts; or allow the approximation with --allow-approximate",
         )
-    if settings.distinct_first_tokens:
-        raise StrongModelMisconfigured(
-            f"{settings.model} draws each choice by itself",
-            where="strong.distinct_first_tokens",
-            mend="Leave it out, or name a model on this machine: strong.model=local/FOLDER",
-        )
+    for name, what in (("distinct_first_tokens", "draws each choice by itself"), ("eft", "shows nobody its logits")):
+        if getattr(settings, name):
+            mend = "Leave it out, or name a model on this machine: strong.model=local/FOLDER"
+            raise StrongModelMisconfigured(f"{settings.model} {what}", where=f"strong.{name}", mend=mend)
     if endpoint.wire != "completions" and settings.template:
         raise StrongModelMisconfigured(
             f"{settings.model} is sent messages (mode {endpoint.mode}), which it renders itself",

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 PREFIX = "local/"
 """What the name of a model on this machine begins with."""
 
+
+class Steers(Protocol):
+    """What is added to the model's logits, times `strong.eft`."""
+
+    vocabulary: Mapping[str, int]
+
+    def begin(self) -> Callable[[Any], Any]:
+        """For texts that grow together: of all tokens so far, a tensor (rows, tokens), a tensor (rows, vocabulary)."""
+        ...
+
+
 Find = Callable[[str], Path]
 """The folder that transformers loads, of a folder or a GGUF file."""
 
@@ -39,13 +50,14 @@ Find = Callable[[str], Path]
 class LocalStrongModel:
     """`local/FOLDER`, `local/FILE.gguf` or `local/embedded` (Gemma 3 270M). Requests are worked off one by one, on a
     thread of its own; on the GPU where there is one. Raises StrongModelMisconfigured, and what `find` does.
+
+    `steers`: of emulated fine-tuning (`strong.eft`); how likely a given text is to it is not told then.
     """
 
     mode: Mode = "completion"
     retires: date | None = None
-    likelihoods = True
 
-    def __init__(self, settings: StrongSettings, find: Find) -> None:
+    def __init__(self, settings: StrongSettings, find: Find, steers: Steers | None = None) -> None:
         self.name, self._settings = settings.model, settings
         if settings.api_base:
             raise StrongModelMisconfigured(
@@ -59,6 +71,7 @@ class LocalStrongModel:
         self.price: Price | None = Price(per_token[0], per_token[1], per_token[0])
         environment = SandboxedEnvironment(undefined=StrictUndefined)
         self._template = environment.from_string(settings.template) if settings.template else None
+        self.likelihoods, self._steers = settings.eft is None, steers
         folder = find(_file(settings.model))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="strong")
         try:
@@ -71,13 +84,22 @@ class LocalStrongModel:
         from providers.decoding import Decoder
 
         try:
-            return Decoder(folder, templated=self._template is not None)
+            decoder = Decoder(folder, templated=self._template is not None)
         except (OSError, ValueError, RuntimeError) as error:
             raise StrongModelMisconfigured(
                 f"cannot be loaded: {str(error).strip().splitlines()[0]}",
                 where=f"strong model {self.name!r}",
                 mend="Give a directory with a causal language model and its tokenizer, as transformers saves them",
             ) from error
+        if self._settings.eft is not None:
+            if self._steers is None or self._steers.vocabulary != decoder.tokens:
+                raise StrongModelMisconfigured(
+                    f"{self.name} has other tokens than the weak pair",
+                    where="strong.eft",
+                    mend="Name a pair of the same family (weak.reference), or leave it out",
+                )
+            decoder.steered = self._steers.begin, self._settings.eft
+        return decoder
 
     def adopt(self, finding: Mapping[str, Any]) -> None:
         """There is nothing to be found out."""
@@ -90,7 +112,7 @@ class LocalStrongModel:
         return Finding(
             model=self.name, mode="completion", choices=self._settings.choices_per_request,
             logprobs=self._settings.logprobs, repeats=False, seed=True, cases={}, usage=Usage(0, 0), latency=0.0,
-            likelihoods=True,
+            likelihoods=self.likelihoods,
         )  # fmt: skip
 
     async def send(self, request: ContinuationRequest) -> Reply:

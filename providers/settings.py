@@ -97,6 +97,12 @@ class StrongSettings(ConnectionSettings):
     distinct_first_tokens: bool = Field(
         False, description="The choices of one request begin with different tokens, as in the paper; local models only."
     )
+    eft: float | None = Field(
+        None,
+        gt=0,
+        description="Emulated fine-tuning: the weak pair's log-ratio of each next token, times this, is added to the "
+        "model's logits; local models with the pair's vocabulary only.",
+    )
     vocabulary: int = Field(
         200_000, ge=2, description="Tokens in the model's vocabulary, for the entropy bounds of a truncated top list."
     )

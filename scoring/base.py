@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from scoring.errors import ScoringError
 from scoring.settings import ServedSettings
@@ -56,6 +56,35 @@ class Drafter(Protocol):
     def draft(self, prompt: str, max_tokens: int) -> Drafted:
         """The tuned model's own answer, greedily. Blocks, as `score` does."""
         ...
+
+
+class Steers(Protocol):
+    """A weak pair's log-ratio, token by token."""
+
+    vocabulary: Mapping[str, int]
+
+    def begin(self) -> Callable[[Any], Any]:
+        """For texts that grow together: of all tokens so far, a tensor (rows, tokens), the log-ratio of each next
+        token, (rows, vocabulary), nats.
+        """
+        ...
+
+
+@runtime_checkable
+class Steerer(Protocol):
+    """A scorer whose weak pair runs here."""
+
+    def steering(self) -> Steers: ...
+
+
+def steerer(scorer: Scorer) -> Steerer:
+    """The scorer as one that steers. Raises ScoringError where it cannot."""
+    if isinstance(scorer, Steerer):
+        return scorer
+    raise ScoringError(
+        "no model's logits can be steered by it", where=f"scorer {scorer.name}",
+        mend="For emulated fine-tuning (strong.eft) name a weak pair that runs here, and no values beside it",
+    )  # fmt: skip
 
 
 def drafter(scorer: Scorer) -> Drafter:

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
-from scoring.base import Candidate, Drafted, Score, Scorer, drafter
+from scoring.base import Candidate, Drafted, Score, Scorer, Steers, drafter, steerer
 
 _AT_ONCE = 256
 """Candidates from which on no further request joins a batch: a long one must not keep the others waiting."""
@@ -54,6 +54,10 @@ class BatchScorer:
         """The weak pair's own answer. Raises ScoringError where it gives none."""
         work = partial(drafter(self.scorer).draft, prompt, max_tokens)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def steering(self) -> Steers:
+        """The weak pair's, run on the scorer's own thread. Raises ScoringError where it cannot steer."""
+        return _OnThread(steerer(self.scorer).steering(), self._thread)
 
     def close(self) -> None:
         """What waits is not scored any more."""
@@ -101,6 +105,15 @@ class BatchScorer:
             if not future.done():
                 future.set_result(scores[: len(candidates)])
             scores = scores[len(candidates) :]
+
+
+class _OnThread:
+    def __init__(self, steering: Steers, thread: ThreadPoolExecutor) -> None:
+        self._steering, self._thread, self.vocabulary = steering, thread, steering.vocabulary
+
+    def begin(self) -> Callable[[Any], Any]:
+        after = self._steering.begin()
+        return lambda ids: self._thread.submit(after, ids).result()
 
 
 def _thread() -> ThreadPoolExecutor:

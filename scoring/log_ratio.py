@@ -20,6 +20,7 @@ from scoring.pair import Pair, Unread
 from scoring.prefixes import Prefixes, Reading
 from scoring.ratio import RatioScorer, Read
 from scoring.settings import WeakSettings
+from scoring.steering import Steering
 
 _STEM = 64
 """Tokens that must be saved by reading what candidates share before them, for a forward pass of its own to pay."""
@@ -52,6 +53,10 @@ class LogRatio(RatioScorer):
         """The tuned model's own answer, greedily."""
         models = self._pair.models
         return draft(models.tuned, self._pair.reader, models.backbones[0].device, prompt, max_tokens)
+
+    def steering(self) -> Steering:
+        """What the pair would add to the logits of a model that reads the same tokens."""
+        return Steering(self._pair.models, self._pair.reader)
 
     def _read(self, candidates: Sequence[Candidate]) -> list[Read]:
         texts = [_text(c.prompt, self._pair.reader.row(c)) for c in candidates]

@@ -26,8 +26,9 @@ from providers import (
     StrongSettings,
 )
 from providers import open_strong_model as open_strong
-from scoring import model_dir
-from tests.tiny_model import save_tiny_pair
+from scoring import Candidate, WeakSettings, model_dir, open_pair
+from scoring.log_ratio import LogRatio
+from tests.tiny_model import save_tiny_gguf, save_tiny_pair
 
 PROMPT, ANSWER = "The film that we saw last night was", " really"
 
@@ -166,3 +167,75 @@ async def test_a_search_of_a_local_model_stands_an_audit_and_knows_exact_entropi
     assert {row.parts["rung"] for row in entropies} == {"exact"}
     # Random weights: almost every token is as likely as any other.
     assert all(0.9 * math.log2(49_152) < row.value <= math.log2(49_152) + 0.1 for row in entropies)
+
+
+EFT = "The film that we saw last night was"
+
+
+def pair_scorer(pair: WeakSettings) -> LogRatio:
+    scorer = open_pair(pair)
+    assert isinstance(scorer, LogRatio)
+    return scorer
+
+
+async def test_emulated_fine_tuning_of_the_reference_by_its_own_pair_is_the_tuned_model(tmp_path: Path) -> None:
+    """l_reference + 1 (log p_tuned - log p_reference) is log p_tuned, up to what softmax takes away again."""
+    pair = save_tiny_pair(tmp_path)
+    scorer = pair_scorer(pair)
+    strong = open_strong(StrongSettings(model=f"local/{pair.reference}", eft=1.0), steers=scorer.steering())
+    reply = await strong.send(ContinuationRequest(EFT, "", 2, 8, temperature=0.0, logprobs=5))
+    await strong.close()
+    drafted = scorer.draft(EFT, 8)
+    for continuation in reply.continuations:
+        assert continuation.text == "".join(drafted.tokens) and continuation.tokens
+        (of_tuned,) = scorer._read([Candidate(EFT, continuation.text, False)])
+        told = sum(token.logprob for token in continuation.tokens)
+        assert told == pytest.approx(float(of_tuned.log_probs[0].sum()), abs=1e-2)
+
+
+async def test_a_half_of_the_log_ratio_is_half_the_way_in_logits(tmp_path: Path) -> None:
+    pair = save_tiny_pair(tmp_path)
+    steering = pair_scorer(pair).steering()
+    strong = open_strong(StrongSettings(model=f"local/{pair.reference}", eft=0.5), steers=steering)
+    (found,) = (await strong.send(ContinuationRequest(EFT, "", 1, 1, logprobs=5, seed=1))).continuations
+    await strong.close()
+    tokenizer, model = plain_model(Path(pair.reference))
+    ids = tokenizer(EFT, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        plain = model(input_ids=ids).logits[0, -1].log_softmax(-1)
+    wanted = (plain + 0.5 * steering.begin()(ids)[0]).log_softmax(-1)
+    assert found.tokens
+    assert [p for _, p in found.tokens[0].top] == pytest.approx(wanted.topk(5).values.tolist(), abs=1e-3)
+
+
+async def test_a_pair_with_other_tokens_steers_nobody(tmp_path: Path) -> None:
+    save_tiny_gguf(tmp_path / "bytes.gguf")
+    pair = save_tiny_pair(tmp_path)
+    settings = StrongSettings(model=f"local/{tmp_path / 'bytes.gguf'}", eft=1.0)
+    with pytest.raises(StrongModelMisconfigured, match="other tokens"):
+        open_strong(settings, model_dir, pair_scorer(pair).steering())
+
+
+def test_an_api_is_not_steered() -> None:
+    with pytest.raises(StrongModelMisconfigured, match=r"strong\.eft"):
+        open_strong(StrongSettings(model="hosted_vllm/x", api_base="http://127.0.0.1:9/v1", eft=1.0))
+
+
+async def test_a_steered_search_is_recorded_and_stands_an_audit(tmp_path: Path) -> None:
+    pair = save_tiny_pair(tmp_path)
+    config = parse_config(
+        {
+            "strong": {"model": f"local/{pair.reference}", "eft": 1.0},
+            "weak": pair.model_dump(mode="json"),
+            "methods": [{"name": "base"}, {"name": "wsd", "window": 2}],
+            "sampling": {"max_tokens": 6, "temperature": 0.0},
+        },
+        "of the test",
+    )
+    async with open_bench(config, str(tmp_path / "r.db")) as bench:
+        run = await bench.begin([EFT])
+        await bench.carry_out(run)
+        answers = {search.method: search.answer for search in bench.record.searches(run)}
+        assert not audit(bench.record, run).faults
+    base, wsd = answers["base"], answers["wsd"]
+    assert base and wsd and base["text"] == wsd["text"]  # both are the tuned model's likeliest words
