@@ -27,7 +27,7 @@ from tests.on_record import asked, trees
 METHODS = {
     "aligntree": {"name": "aligntree", "limits": {"iterations": 3}, "children": 2, "chunk_tokens": 4},
     "beam": {"name": "beam", "width": 2, "children": 2, "chunk_tokens": 6, "in_flight": 2},
-    "wsd": {"name": "wsd", "switch": "likelihood", "window": 2, "gamma": 0.7, "n": 3},
+    "wsd": {"name": "wsd", "window": 2, "gamma": 0.7, "n": 3},
     "refine": {"name": "refine", "n": 3, "turns": 2},
 }
 
