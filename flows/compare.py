@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig, FlowError
 from flows.intervals import Interval, bootstrap, ratio
-from flows.methods import AlignTreeConfig, BeamConfig, BestOfNConfig, MethodConfig, RefineConfig, called
+from flows.methods import AlignTreeConfig, BeamConfig, BestOfNConfig, MethodConfig, RefineConfig, WSDConfig, called
 from flows.run import Summary
 from store import Record
 
@@ -79,9 +79,10 @@ class Line:
 def at_budgets(config: RunConfig, answers: Sequence[int]) -> RunConfig:
     """The recipe with each of its methods at each budget, in whole answers of sampling.max_tokens tokens.
 
-    best_of_n samples answers, and refine revises them, as long as another one fits; beam has W = answers / K; aligntree
-    searches on. All have the budget as their limit of tokens, in place of iterations. base is one answer at any budget.
-    Raises BadConfig where no gold is set, or beam's K does not divide a budget.
+    best_of_n samples answers, and refine revises them, as long as another one fits; beam has W = answers / K; wsd goes
+    on to so many answers from its switch, which leaves some of the budget; aligntree searches on. All have the budget
+    as their limit of tokens, in place of iterations. base is one answer at any budget. Raises BadConfig where no gold is
+    set, or beam's K does not divide a budget.
     """
     if config.gold is None:
         raise BadConfig("is not set: nothing to compare answers by", where="gold", mend="Set gold, such as gold: vader")
@@ -108,6 +109,8 @@ def _at(method: MethodConfig, answers: int, tokens: int) -> dict[str, Any]:
                     mend=f"Take a multiple of {method.children}, or another methods.N.children",
                 )
             own = {"width": answers // method.children}
+        case WSDConfig():
+            own = {"n": answers}
         case AlignTreeConfig():
             pass
         case _:

@@ -15,7 +15,7 @@ from flows import RunConfig
 from flows.compare import BadRows, Row, at_budgets, figures, read_rows, write_rows
 from flows.config import load_config
 from flows.errors import BadConfig
-from flows.methods import called
+from flows.methods import WSDConfig, called
 from tests.conftest import Told
 from tests.formula_api import Fault, FormulaAPI
 
@@ -45,6 +45,11 @@ def test_every_method_gets_the_same_budget_of_generated_tokens() -> None:
     told = [m.model_dump() for m in config.methods]
     assert [m.get("n", m.get("width")) for m in told] == [None, None, 2, None, None, 4, None]
     assert all(m["limits"]["iterations"] is None for m in told)
+
+
+def test_weak_to_strong_decoding_goes_on_to_as_many_answers_as_the_budget_has() -> None:
+    (method,) = at_budgets(load_config("comparison", ["methods=[{name: wsd}]"]), [8]).methods
+    assert isinstance(method, WSDConfig) and (method.n, method.limits.tokens) == (8, 512)
 
 
 def test_without_gold_there_is_nothing_to_compare_by() -> None:
