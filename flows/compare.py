@@ -81,8 +81,8 @@ def at_budgets(config: RunConfig, answers: Sequence[int]) -> RunConfig:
 
     best_of_n samples answers, and refine revises them, as long as another one fits; beam has W = answers / K; wsd goes
     on to so many answers from its switch, which leaves some of the budget; aligntree searches on. All have the budget
-    as their limit of tokens, in place of iterations. base is one answer at any budget. Raises BadConfig where no gold is
-    set, or beam's K does not divide a budget.
+    as their limit of tokens, in place of iterations. base is one answer at any budget. Raises BadConfig where no gold
+    is set, or beam's K does not divide a budget.
     """
     if config.gold is None:
         raise BadConfig("is not set: nothing to compare answers by", where="gold", mend="Set gold, such as gold: vader")
