@@ -53,6 +53,8 @@ class Decoder:
         self._model = model.to(self.device).eval()
         own = self._model.generation_config.eos_token_id
         self._ends = sorted({self._tokenizer.eos_token_id, *([own] if isinstance(own, int) else own or ())} - {None})
+        if not self._ends:
+            raise ValueError("its tokenizer has no end-of-sequence token")
         # The model's own habits of decoding (penalties, beams) would be sampled from instead of the model.
         self._model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         self._context = getattr(self._model.config, "max_position_embeddings", None) or 2**31

@@ -83,7 +83,7 @@ def steerer(scorer: Scorer) -> Steerer:
         return scorer
     raise ScoringError(
         "no model's logits can be steered by it", where=f"scorer {scorer.name}",
-        mend="For emulated fine-tuning (strong.eft) name a weak pair that runs here, and no values beside it",
+        mend="For emulated fine-tuning (strong.eft) name a weak pair that runs here",
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from scoring.base import Candidate, Drafted, Score, Scorer, drafter
+from scoring.base import Candidate, Drafted, Score, Scorer, Steers, drafter, steerer
 from scoring.curiosity import Curiosity
 from scoring.function import FunctionScorer
 from scoring.ratio import RatioScorer
@@ -54,6 +54,10 @@ class WeightedSum:
     def draft(self, prompt: str, max_tokens: int) -> Drafted:
         """The weak pair's. Raises ScoringError where it gives none."""
         return drafter(self._first).draft(prompt, max_tokens)
+
+    def steering(self) -> Steers:
+        """The weak pair's: what else an answer is worth is known of answers alone. Raises ScoringError as above."""
+        return steerer(self._first).steering()
 
 
 OpenPair = Callable[[WeakSettings], RatioScorer]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Iterator
 from functools import cache
@@ -28,7 +29,8 @@ from providers import (
 from providers import open_strong_model as open_strong
 from scoring import Candidate, WeakSettings, model_dir, open_pair
 from scoring.log_ratio import LogRatio
-from tests.tiny_model import save_tiny_gguf, save_tiny_pair
+from scoring.weighted import WeightedSum
+from tests.tiny_model import save_tiny_gguf, save_tiny_model, save_tiny_pair
 
 PROMPT, ANSWER = "The film that we saw last night was", " really"
 
@@ -214,6 +216,22 @@ async def test_a_pair_with_other_tokens_steers_nobody(tmp_path: Path) -> None:
     settings = StrongSettings(model=f"local/{tmp_path / 'bytes.gguf'}", eft=1.0)
     with pytest.raises(StrongModelMisconfigured, match="other tokens"):
         open_strong(settings, model_dir, pair_scorer(pair).steering())
+
+
+def test_the_pair_steers_whatever_else_an_answer_is_worth(tmp_path: Path) -> None:
+    scorer = pair_scorer(save_tiny_pair(tmp_path))
+    assert WeightedSum(scorer, ()).steering().vocabulary == scorer.steering().vocabulary
+
+
+def test_a_model_that_cannot_end_is_told(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "endless")
+    for file in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        if (folder / file).is_file():
+            told = json.loads((folder / file).read_text(encoding="utf-8"))
+            told = {name: value for name, value in told.items() if not name.startswith("eos_token")}
+            (folder / file).write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(StrongModelMisconfigured, match="no end-of-sequence token"):
+        open_strong(StrongSettings(model=f"local/{folder}"))
 
 
 def test_an_api_is_not_steered() -> None:
