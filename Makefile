@@ -33,7 +33,7 @@ demo: $(VENV)/.installed  ## the main job: 8 prompts, plainly and searched for, 
 	@$(BIN)/aligntree demo
 
 test: $(VENV)/.developing  ## all tests but those that need a GPU or Debian packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-system: $(VENV)/.developing  ## the tests that need Debian packages: Chromium
 	$(BIN)/python -m pytest -m system
