@@ -71,8 +71,8 @@ bench-scoring: $(VENV)/.installed  ## the weak pair's work: only what is new, ag
 bench-prefect: $(VENV)/.developing  ## what a flow run adds to a search, against the driver alone
 	$(BIN)/python -m tests.benchmarks.prefect_overhead
 
-docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
-	$(BIN)/python -m tests.docs_settings
+docs: $(VENV)/.developing  ## write anew what docs holds that is made from the code
+	$(BIN)/python -m tests.docs_pages
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .adapter
