@@ -46,11 +46,9 @@ def lines_of(rows: str, against: str) -> list[Line]:
 
 
 def sections() -> list[Section]:
-    found = []
-    for part in re.split(r"^(?=# |## )", PAGE.read_text(encoding="utf-8"), flags=re.M):
-        if commands := _COMMAND.findall(part):
-            found.append(Section(part.splitlines()[0].lstrip("# "), tuple(commands), part))
-    return found
+    parts = re.split(r"^(?=# |## )", PAGE.read_text(encoding="utf-8"), flags=re.M)
+    told = ((part, _COMMAND.findall(part)) for part in parts)
+    return [Section(part.splitlines()[0].lstrip("# "), tuple(commands), part) for part, commands in told if commands]
 
 
 def rounded(numbers: Iterable[float]) -> set[str]:
