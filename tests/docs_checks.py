@@ -60,13 +60,14 @@ def check_module(module: str, words: Sequence[str]) -> None:
 def check_aligntree(words: Sequence[str]) -> None:
     """Parsed as the command parses it; recipe and settings are read. Nothing is run."""
     if not words or words[0].startswith("-"):
-        GROUP.make_context("aligntree", list(words), resilient_parsing=True)
+        assert {*words} <= {option for parameter in GROUP.params for option in parameter.opts}
         return
     verb, *rest = words
     assert verb in GROUP.commands, f"no verb {verb}"
     if "--help" not in rest:
         told = GROUP.commands[verb].make_context(verb, rest).params
-        _SETTINGS.get(verb, lambda told: None)(told)
+        if check := _SETTINGS.get(verb):
+            check(told)
 
 
 def check_mention(code: str) -> None:

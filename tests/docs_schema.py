@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Table, UniqueConstraint
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Table, UniqueConstraint, make_url
 
 from store.schema import CHAINED, metadata
 
@@ -21,6 +20,8 @@ chain, `hash` is over its content and the hash before it.
 
 This page is made from the code by `make docs`.
 """
+
+_DIALECTS = [make_url(url).get_dialect()() for url in ("sqlite://", "postgresql+psycopg://")]
 
 
 def page() -> str:
@@ -42,7 +43,7 @@ def _row(table: Table, column: Column[Any]) -> str:
 
 
 def _type(column: Column[Any]) -> str:
-    told = [str(column.type.compile(dialect)) for dialect in (sqlite.dialect(), postgresql.dialect())]
+    told = [column.type.compile(dialect) for dialect in _DIALECTS]
     return " / ".join(dict.fromkeys(told))
 
 

@@ -13,8 +13,9 @@ import typer
 
 from flows import cli
 from flows.cli import VERBS
-from flows.config import load_config, recipes
+from flows.config import RunConfig, load_config, recipes
 from flows.errors import BadConfig
+from store import Record
 from store.schema import metadata
 from tests import docs_commands, docs_settings
 from tests.docs_checks import (
@@ -148,6 +149,19 @@ def test_python_compiles_and_what_it_imports_is_there(page: Path) -> None:
                 module = importlib.import_module(node.module)
                 for name in node.names:
                     assert hasattr(module, name.name), f"{page.name}:{block.line}: {node.module} has no {name.name}"
+
+
+def test_the_python_of_the_readme_does_what_the_command_does(
+    formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("flows.load_config", lambda recipe: formula_config() if recipe in recipes() else None)
+    (block,) = blocks(ROOT / "README.md", "python")
+    exec(compile(block.text, "README.md", "exec"), {})
+    opened = Record.open("aligntree.db")
+    (answer,) = (search.answer for search in opened.searches(opened.run().id))
+    opened.close()
+    assert answer is not None
+    assert capsys.readouterr().out == f"{answer['text']} {answer['value']}\n"
 
 
 @pytest.mark.parametrize("verb", [None, *docs_commands.verbs()], ids=str)

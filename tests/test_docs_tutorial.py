@@ -57,7 +57,7 @@ def carry_out(command: Command, aligntree: Callable[..., Told]) -> str | None:
     if command.program == "printf":
         Path("prompts.txt").write_text(words[0].replace("\\n", "\n"))
     if (command.program, words) == ("make", ["demo"]):
-        words = ["align", "The movie was"]  # of the demo's openings; test_flow has the demo
+        words = ["align", "The movie was"]  # one of its openings
     elif command.program != "aligntree" or words[0] in _REAL_PAIR or "--weak" in words:
         return None
     words = [a_node() if word == "NODE" else word.replace("/gemma", f"/{MODEL}") for word in words]

@@ -55,7 +55,7 @@ async def test_the_new_mode_continues_and_says_so_on_the_wire(api: FormulaAPI, m
     strong = open_strong_model(StrongSettings.model_validate(settings))
     finding = await strong.probe()
     await strong.close()
-    assert finding.mode == "resume"
+    assert str(finding.mode) == "resume"
     assert all(request["resume"] for request in api.probes if request["messages"][-1]["role"] == "assistant")
 
 
