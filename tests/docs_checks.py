@@ -13,6 +13,7 @@ import typer
 import yaml
 
 from flows.cli import app
+from flows.compare import at_budgets
 from flows.config import load_config, load_settings
 from flows.preferences import PreferenceSettings
 from flows.rerank import RerankSettings, as_searched
@@ -91,7 +92,7 @@ def _of_recipe(told: dict[str, Any]) -> None:
 
 
 def _of_comparison(told: dict[str, Any]) -> None:
-    load_config(told["recipe"] or "comparison", told["settings"] or ())
+    at_budgets(load_config(told["recipe"] or "comparison", told["settings"] or ()), told["answers"] or [16])
 
 
 def _of_a_pair(own: type[PreferenceSettings | TuneSettings]) -> Callable[[dict[str, Any]], None]:

@@ -16,7 +16,7 @@ _HEAD = """# Schema
 The tables of a record, column by column; [record.md](record.md) tells what their rows mean. Times are milliseconds
 since 1970 by the database's clock, money is nano-dollars. A type is SQLite's, and Postgres's where that is another.
 Rows of {chained} are chained: `link` is a row's place in its search's
-chain, `hash` is over its content and the hash before it.
+chain, `hash` is over its content and the hash before it. The table `aligntree_version` names the schema's version.
 
 This page is made from the code by `make docs`.
 """

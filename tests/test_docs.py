@@ -16,8 +16,7 @@ from flows.cli import VERBS
 from flows.config import RunConfig, load_config, recipes
 from flows.errors import BadConfig
 from store import Record
-from store.schema import metadata
-from tests import docs_commands, docs_settings
+from tests import docs_commands, docs_pictures, docs_settings
 from tests.docs_checks import (
     GROUP,
     check_aligntree,
@@ -174,7 +173,13 @@ def test_the_command_prints_the_help_that_is_documented_however_wide_the_termina
     assert capsys.readouterr().out.strip() == docs_commands.help_of(verb).strip()
 
 
-def test_the_record_page_tells_of_every_table() -> None:
-    told = (ROOT / "docs/record.md").read_text(encoding="utf-8")
-    for name in metadata.tables:
-        assert re.search(rf"^\| .*`{name}`.* \|", told, re.M), name
+@pytest.mark.parametrize("name", ["README.md", "docs/concepts.md"])
+def test_chunks_that_are_told_of_are_in_the_pictures(name: str) -> None:
+    """Of the text around the pictures: what is quoted, but for the prompt."""
+    recorded = docs_pictures.Recorded.model_validate_json(docs_pictures.RECORDED.read_text(encoding="utf-8"))
+    known = {" ".join(text.split()) for _, text, *_ in recorded.nodes} | {recorded.prompt}
+    section = next(part for part in (ROOT / name).read_text(encoding="utf-8").split("\n## ") if "pictures/" in part)
+    prose = re.sub(r"```.*?```", "", section, flags=re.S)
+    quoted = [" ".join(text.split()) for text in re.findall(r'"([^"]+)"', prose)]
+    assert quoted
+    assert set(quoted) <= known
