@@ -148,7 +148,7 @@ def _words(node: Chunk, x: int, y: int) -> str:
     text, value = escape(" ".join(node.text.split())), f'<tspan fill="#0b6e4f">{node.value:+.2f}</tspan>'
     if node.chosen:
         under = value.replace("<tspan", f'<tspan x="{x}" dy="11"')
-        return f'<text x="{x}" y="{y - 19}" text-anchor="end" font-size="9.5">{text}{under}</text>'
+        return f'<text x="{x}" y="{y - 19}" text-anchor="end" font-size="9">{text}{under}</text>'
     if node.children:
         halo = 'stroke="#fff" stroke-width="3" paint-order="stroke"'
         return f'<text x="{x - 7}" y="{y + 3}" text-anchor="end" {halo}>{text} {value}</text>'
