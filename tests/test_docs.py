@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -15,6 +16,7 @@ from flows import cli
 from flows.cli import VERBS
 from flows.config import RunConfig, load_config, recipes
 from flows.errors import BadConfig
+from flows.methods import MethodConfig
 from store import Record
 from tests import docs_commands, docs_pictures, docs_settings
 from tests.docs_checks import (
@@ -111,6 +113,14 @@ def test_every_verb_is_told_of_outside_its_help() -> None:
     others = [page for page in PAGES if page != docs_commands.PAGE]
     told = "".join(page.read_text(encoding="utf-8") for page in others)
     assert [verb for verb in GROUP.commands if not re.search(rf"aligntree {verb}\b", told)] == ["demo"]  # make demo
+
+
+def test_every_method_is_told_of() -> None:
+    concepts, methods = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("concepts.md", "methods.md"))
+    for config in get_args(get_args(MethodConfig)[0]):
+        name = config.model_fields["name"].default
+        assert re.search(rf"^\| `{name}` \|", concepts, re.M), name
+        assert re.search(rf"^## .*\b{name}\b", methods, re.M), name
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
