@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from decimal import Decimal
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
-from flows.errors import BadConfig
 from flows.gold import Gold
 from flows.judge_settings import JudgeSettings, check
 from flows.methods import AlignTreeConfig, MethodConfig, called
+from flows.recipe import Recipe, read_recipe
 from flows.self_test import OF_ADAPTERS, KnownTexts
+from flows.validation import Settings, validated
 from providers import StrongSettings
 from scoring import PAIR_PARTS, ValueSettings, WeakSettings, value_name
-
-_RECIPES = files("flows") / "recipes"
-Settings = TypeVar("Settings", bound=BaseModel)
-_CREDENTIALS = re.compile(r"://[^/@\s]*@|(?<=\?)[^\s']+")
 
 
 class _Settings(BaseModel):
@@ -168,127 +160,25 @@ class RunConfig(_Settings):
 def load_config(recipe: str | None = None, settings: Sequence[str] = (), method: str | None = None) -> RunConfig:
     """A recipe (a built-in name or a YAML file; none: the defaults) with single settings over it, `a.b=value` each.
 
-    `method` keeps that method alone, as the recipe sets it, else with its defaults. Raises BadConfig, naming the
-    field, the value and the mend.
+    `method` keeps that method alone, as the recipe sets it, else with its defaults. Raises BadConfig, naming the line
+    or option, the field, the value and the mend.
     """
-    source = recipe or "defaults"
-    data = _read(recipe) if recipe else {}
+    given = read_recipe(recipe) if recipe else Recipe("defaults")
     if method:
-        given = data.get("methods")
-        mine = [m for m in given if isinstance(m, dict) and m.get("name") == method] if isinstance(given, list) else []
-        data["methods"] = mine or [{"name": method}]
-    _set(data, settings)
-    return parse_config(data, source)
+        given.keep(method)
+    given.set(settings)
+    return validated(RunConfig, given)
 
 
-def parse_config(data: Mapping[str, Any], source: str) -> RunConfig:
-    """Validate; raises BadConfig with the first few problems, one line each."""
-    return _validated(RunConfig, data, f"recipe {source}")
+def parse_config(data: Mapping[str, Any], source: str, settings: Sequence[str] = ()) -> RunConfig:
+    """Validate data, with single settings over it; raises BadConfig with the first few problems."""
+    given = Recipe(f"recipe {source}", deepcopy(dict(data)))
+    given.set(settings)
+    return validated(RunConfig, given)
 
 
 def load_settings(kind: type[Settings], settings: Sequence[str], **given: Any) -> Settings:
     """Settings of one verb: its defaults, what was `given`, and single settings over them. Raises BadConfig."""
-    _set(given, settings)
-    return _validated(kind, given, "settings")
-
-
-def apply_settings(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """A copy with each KEY=VALUE set. Raises BadConfig."""
-    changed = deepcopy(dict(data))
-    _set(changed, settings)
-    return changed
-
-
-def _set(data: dict[str, Any], settings: Sequence[str]) -> None:
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or not key:
-            raise BadConfig(
-                f"{setting!r} is not KEY=VALUE", where="--set", mend="Such as --set sampling.max_tokens=128"
-            )
-        try:
-            _put(data, key.split("."), _value(text))
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise BadConfig(f"cannot be set: {error}", where=f"--set {setting}", mend="Check the key's path") from error
-
-
-def _value(text: str) -> Any:
-    """What YAML makes of it; else the text itself, as templates ({{ prompt }}) are no YAML."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-
-
-def _validated(kind: type[Settings], data: Mapping[str, Any], where: str) -> Settings:
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        told = []
-        for problem in error.errors(include_url=False)[:4]:
-            place = ".".join(str(part) for part in problem["loc"])
-            message = problem["msg"].removeprefix("Value error, ")
-            # What stands under a key that we do not know, or for a key's variable, may be a secret.
-            if problem["type"] == "extra_forbidden":
-                told.append(f"{place}: no such setting")
-            elif not place:
-                told.append(message)
-            elif place.endswith("api_key_env"):
-                told.append(f"{place}: not the name of an environment variable")
-            else:
-                given = problem["input"]
-                shown = "" if isinstance(given, Mapping | list) else f" = {_short(given)}"
-                told.append(f"{place}{shown}: {message}")
-        raise BadConfig("; ".join(told), where=where, mend="docs/settings.md lists every setting") from None
-
-
-def recipe_text(name: str) -> str:
-    """The YAML of a built-in recipe or of a file; raises BadConfig."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadConfig(
-                f"cannot be read: {error}", where=f"recipe {name}", mend="Give a YAML file or a name"
-            ) from error
-    built_in = _RECIPES / f"{name}.yaml"
-    if built_in.is_file():
-        return built_in.read_text(encoding="utf-8")
-    raise BadConfig(
-        "no such recipe", where=f"recipe {name}", mend=f"Built in: {', '.join(recipes())}; or give a .yaml file"
-    )
-
-
-def recipes() -> list[str]:
-    """Names of the built-in recipes."""
-    return sorted(entry.name.removesuffix(".yaml") for entry in _RECIPES.iterdir() if entry.name.endswith(".yaml"))
-
-
-def _read(recipe: str) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(recipe_text(recipe)) or {}
-    except yaml.YAMLError as error:
-        raise BadConfig(f"not YAML: {error}", where=f"recipe {recipe}", mend="Mend that line") from error
-    if not isinstance(data, dict):
-        raise BadConfig(f"holds {_short(data)}, not settings", where=f"recipe {recipe}", mend="Write KEY: VALUE lines")
-    return data
-
-
-def _put(data: Any, path: list[str], value: Any) -> None:
-    """Set a value deep inside; numbers index lists."""
-    step, *rest = path
-    if isinstance(data, list):
-        if rest:
-            _put(data[int(step)], rest, value)
-        else:
-            data[int(step)] = value
-    elif rest:
-        _put(data.setdefault(step, {}), rest, value)
-    else:
-        data[step] = value
-
-
-def _short(value: Any) -> str:
-    text = _CREDENTIALS.sub("://[...]", repr(value))
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    told = Recipe("settings", given)
+    told.set(settings)
+    return validated(kind, told)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.bench import Bench, open_bench_of, open_record
-from flows.config import RunConfig, apply_settings, parse_config
+from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig
 from flows.explain import find_node
 from flows.methods import MethodConfig, called, version
@@ -48,7 +48,7 @@ def _config(run: RunRow, search: SearchRow, settings: Sequence[str]) -> RunConfi
     alone: dict[str, Any] = old.model_dump(mode="json")
     alone |= {"methods": [method_config(old, search).model_dump(mode="json")], "seeds": [search.seed]}
     before = parse_config(alone, "of the search")
-    config = parse_config(apply_settings(alone, settings), "to fork by")
+    config = parse_config(alone, "to fork by", settings)
     changed = {name for name in type(config).model_fields if getattr(config, name) != getattr(before, name)}
     if wrong := changed - _MAY_CHANGE:
         raise BadConfig(

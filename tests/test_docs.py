@@ -14,9 +14,10 @@ import typer
 
 from flows import cli
 from flows.cli import VERBS
-from flows.config import RunConfig, load_config, recipes
+from flows.config import RunConfig, load_config
 from flows.errors import BadConfig
 from flows.methods import MethodConfig
+from flows.recipe import recipes
 from store import Record
 from tests import docs_commands, docs_pictures, docs_settings
 from tests.docs_checks import (
