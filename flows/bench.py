@@ -106,6 +106,10 @@ class Bench:
         Those that were claimed as often as `tries` are left alone. Raises RunInterrupted when some did not end.
         """
         self.tally.run = run_id
+        self.tally.most, self.tally.spent = (
+            self.config.budget.limits().get("nano_usd"),
+            self.record.spent(run_id).nano_usd,
+        )
         rows = self.record.searches(run_id)
         unfinished = [row.id for row in rows if not row.ended and (tries is None or row.fence < tries)]
         self.tally.searches, self.tally.done = len(rows), sum(row.ended for row in rows)

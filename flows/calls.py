@@ -178,6 +178,7 @@ class Calls:
             reply = await line.strong.send(request)
         except CallFailed as failed:
             await self._journal.settle(key, failure_row(failed), billed=failed.billed)
+            self._tally.spent += (worst.price or 0) if failed.billed else 0
             raise
         if isinstance(ask, Sample) and ask.least:  # once: chunks end by what is on record
             vocabulary = self._config.strong.vocabulary
@@ -187,6 +188,7 @@ class Calls:
         self._tally.calls += 1
         self._tally.input_tokens += reply.usage.input
         self._tally.output_tokens += reply.usage.output
+        self._tally.spent += reply.price or 0
         return reply
 
     def _most(self, ask: Ask) -> float:

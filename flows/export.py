@@ -46,12 +46,17 @@ def nodes(record: Record, run: RunRow, margin: float = 0.0) -> Iterator[Line]:
     for row, tree in _trees(record, run):
         for node in tree.nodes.values():
             if node.parent is not None:
-                yield _of(row) | {
-                    "prompt": row.prompt, "node": node.id, "parent": node.parent.id, "level": node.level,
-                    "text": node.text, "answer": tree.answer(node), "revision": node.revision, "finish": node.finish,
-                    "complete": node.complete, "depth": node.depth, "value": node.value, "parts": dict(node.parts),
-                    "prior": node.prior, "entropy": node.entropy, "returns": node.best, "visits": node.visits,
-                }  # fmt: skip
+                yield node_line(row, tree, node)
+
+
+def node_line(row: SearchRow, tree: Tree, node: Node) -> Line:
+    """A node that is not the root."""
+    return _of(row) | {
+        "prompt": row.prompt, "node": node.id, "parent": node.parent.id if node.parent else None, "level": node.level,
+        "text": node.text, "answer": tree.answer(node), "revision": node.revision, "finish": node.finish,
+        "complete": node.complete, "depth": node.depth, "value": node.value, "parts": dict(node.parts),
+        "prior": node.prior, "entropy": node.entropy, "returns": node.best, "visits": node.visits,
+    }  # fmt: skip
 
 
 def preferences(record: Record, run: RunRow, margin: float = 1.0) -> Iterator[Line]:

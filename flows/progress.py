@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from statistics import fmean
 from types import TracebackType
 
 from rich.console import Console
@@ -14,6 +16,7 @@ from rich.text import Text
 from flows.tally import Tally
 
 _LINE_EVERY_S = 10.0
+_RATE_OVER_S = 30.0
 
 
 class Watch:
@@ -30,7 +33,7 @@ class Watch:
     def __enter__(self) -> Watch:
         if self._quiet:
             return self
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._live = Live(get_renderable=self._now, console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
         else:
@@ -65,12 +68,30 @@ class _Pace:
         begun, since = self._first
         if not begun < done < in_all:
             return ""
-        return f"  about {(time.monotonic() - since) / (done - begun) * (in_all - done) / 60:.0f} min left"
+        seconds = (time.monotonic() - since) / (done - begun) * (in_all - done)
+        return f"  about {seconds:.0f} s left" if seconds < 90 else f"  about {seconds / 60:.0f} min left"
+
+
+class _Rate:
+    """How fast something is counted up, a second, over the last half minute."""
+
+    def __init__(self) -> None:
+        self._seen = deque[tuple[float, int]]()
+
+    def now(self, count: int) -> str:
+        at = time.monotonic()
+        self._seen.append((at, count))
+        while len(self._seen) > 2 and self._seen[1][0] < at - _RATE_OVER_S:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        return f" ({(count - before) / (at - since):.1f}/s)" if at > since and count > before else ""
 
 
 def run_line(tally: Tally) -> Callable[[], str | None]:
-    """Searches done, nodes, calls, tokens, best value: as of now."""
-    pace = _Pace()
+    """Searches done, nodes and how many a second, calls, tokens, dollars against the budget, best value of all searches
+    and their mean, time left: as of now.
+    """
+    pace, rate = _Pace(), _Rate()
 
     def line() -> str | None:
         if not tally.searches:
@@ -78,13 +99,28 @@ def run_line(tally: Tally) -> Callable[[], str | None]:
         # The search may add to it meanwhile, from the event loop's thread.
         values = list(tally.best.values())
         best = f"  best value {max(values):+.2f}" if values else ""
+        best += f", mean {fmean(values):+.2f}" if len(values) > 1 else ""
+        nodes = tally.nodes
         return (
-            f"searches {tally.done}/{tally.searches}  nodes {tally.nodes}  calls {tally.calls}  "
-            f"tokens {tally.input_tokens} in, {tally.output_tokens} out{best}{pace.left(tally.done, tally.searches)}"
+            f"searches {tally.done}/{tally.searches}  nodes {nodes}{rate.now(nodes)}  calls {tally.calls}  "
+            f"tokens {tally.input_tokens} in, {tally.output_tokens} out{_money(tally)}{best}"
+            + pace.left(tally.done, tally.searches)
             + (f"  {tally.trouble}" if tally.trouble else "")
         )
 
     return line
+
+
+def _money(tally: Tally) -> str:
+    """What the run has cost so far, earlier sittings included, of what it may cost."""
+    if tally.most is not None:
+        return f"  {dollars(tally.spent)} of {dollars(tally.most)} USD"
+    return f"  {dollars(tally.spent)} USD" if tally.spent else ""
+
+
+def dollars(nano: int) -> str:
+    """To a hundredth of a cent, or as many digits as a smaller amount takes."""
+    return f"{nano / 1e9:.4f}" if nano >= 1_000_000 or not nano else f"{nano / 1e9:.2g}"
 
 
 class Steps:

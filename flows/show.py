@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree as Drawn
 
 from flows.errors import FlowError
+from flows.export import node_line
 from flows.methods import WSD, Method, Node
 from store import SearchRow
 
@@ -56,6 +59,28 @@ def draw(row: SearchRow, method: Method, depth: int | None = None) -> Drawn:
 
 
 _MANY, _FEW = 2_000, 3
+
+
+def searches_told(rows: list[SearchRow]) -> list[dict[str, Any]]:
+    """A run's searches as JSON: what each is of, and its answer so far."""
+    return [
+        {"number": number} | {name: getattr(row, name) for name in _OF_SEARCH} | {"answer": row.answer}
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+_OF_SEARCH = "id", "prompt", "method", "seed", "status"
+
+
+def tree_told(row: SearchRow, method: Method, depth: int | None = None) -> list[dict[str, Any]]:
+    """A search's nodes as JSON, parents first, down to a level."""
+    best = method.result().node
+    chosen = {node.id for node in method.tree.nodes[best].path()} if best else set()
+    return [
+        node_line(row, method.tree, node) | {"chosen": node.id in chosen}
+        for node in method.tree.nodes.values()
+        if node.parent is not None and (depth is None or node.level <= depth)
+    ]
 
 
 def _switch(method: WSD) -> str:

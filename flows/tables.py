@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from flows.progress import dollars
 from flows.run import Answer, Summary
-from store import RunRow, SearchRow, Totals
+from store import SearchRow, Totals
 
 if TYPE_CHECKING:
     from flows.compare import Line
@@ -20,16 +21,21 @@ if TYPE_CHECKING:
     from flows.doctor import Diagnosis
     from flows.examine import Examination
     from flows.explain import Explanation
+    from flows.listing import Listed
     from flows.rerank import Reranked
     from flows.steps import Step
 
 
-def runs_table(rows: Sequence[RunRow]) -> Table:
-    table = Table("run", "begun (UTC)", "name", "searches", "status")
-    for run in rows:
+def runs_table(rows: Sequence[Listed]) -> Table:
+    table = Table(
+        Column("run", no_wrap=True, min_width=36), "begun (UTC)", "name", "model", "searches", "tokens", "USD"
+    )
+    for listed in rows:
+        run = listed.run
         begun = datetime.fromtimestamp(run.created / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         told = ", ".join(f"{count} {status}" for status, count in sorted(run.statuses.items()))
-        table.add_row(run.id, begun, run.name, str(sum(run.statuses.values())), told)
+        price = "" if listed.nano_usd is None else dollars(listed.nano_usd)
+        table.add_row(run.id, begun, run.name, listed.model, told, str(listed.spent.tokens), price)
     return table
 
 

@@ -17,6 +17,10 @@ class Tally:
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    spent: int = 0
+    """Nano-dollars, by the whole run so far, the probe included; 0 where no price is known."""
+    most: int | None = None
+    """Nano-dollars that the run may cost; none: no limit."""
     best: dict[str, float] = field(default_factory=dict)
     """Best value so far, by search."""
     trouble: str = ""

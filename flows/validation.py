@@ -23,7 +23,9 @@ def validated(kind: type[Settings], recipe: Recipe) -> Settings:
     try:
         return kind.model_validate(recipe.data)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
+        all_told = error.errors(include_url=False)
+        within = {problem["loc"][:end] for problem in all_told for end in range(len(problem["loc"]))}
+        problems = [problem for problem in all_told if problem["loc"] not in within]  # what only follows from others
     by_place: dict[str, list[str]] = {}
     for problem in problems[:_MOST_TOLD]:
         place, told = _told(kind, recipe, problem)

@@ -10,7 +10,7 @@ from store.errors import BadDump, LeaseLost, NotOnRecord, OutOfBudget, RecordFai
 
 if TYPE_CHECKING:
     from store.audit import Chains, Fault
-    from store.budget import Cost
+    from store.budget import Cost, Spent
     from store.history import History
     from store.journal import Journal
     from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, new_run_id
@@ -24,7 +24,7 @@ _LAZY = {
     **dict.fromkeys(("SearchCost", "Totals"), "sums"),
     **dict.fromkeys(("Upgrade", "upgrade_record"), "upgrade"),
     **dict.fromkeys(("Standing", "known_keys"), "standing"),
-    "Cost": "budget",
+    **dict.fromkeys(("Cost", "Spent"), "budget"),
     "History": "history",
     "Journal": "journal",
     **dict.fromkeys(("AskRow", "CallKey", "Exchange", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "rows"),
@@ -56,6 +56,7 @@ __all__ = [
     "ScoreRow",
     "SearchCost",
     "SearchRow",
+    "Spent",
     "Standing",
     "StoreError",
     "TellRow",

@@ -38,6 +38,25 @@ NOTHING = Cost(0, 0, 0)
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What the requests of a run came to, its probe's included; one that brought no reply counts by its worst case."""
+
+    requests: int = 0
+    tokens: int = 0
+    nano_usd: int = 0
+    """What has a price."""
+
+
+def spent_by_run(connection: Connection, run_id: str | None = None) -> dict[str, Spent]:
+    """By the counters of runs; of one, or of all."""
+    query = "SELECT scope, unit, spent FROM budgets WHERE scope LIKE :scope"
+    found: dict[str, dict[str, int]] = {}
+    for scope, unit, spent in connection.execute(text(query), {"scope": f"run:{run_id or '%'}"}):
+        found.setdefault(scope.removeprefix("run:"), {})[unit] = int(spent)
+    return {run: Spent(**units) for run, units in found.items()}
+
+
+@dataclass(frozen=True)
 class Budget:
     """What the requests of a run count in and are limited by."""
 

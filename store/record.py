@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, true, up
 from uuid_utils import uuid7
 
 from store.audit import Chains, audit_rows
-from store.budget import Budget, Limits
+from store.budget import Budget, Limits, Spent, spent_by_run
 from store.chain import fingerprint, link, run_hash, sha256
 from store.database import Database, one_at_a_time
 from store.errors import NotOnRecord
@@ -206,6 +206,14 @@ class Record:
     def search(self, search_id: str) -> SearchRow:
         query = select(*_SEARCH).where(searches.c.id == search_id)
         return self._database.read(lambda c: SearchRow(**c.execute(query).one()._mapping))
+
+    def spent(self, run_id: str) -> Spent:
+        """By a run, as of now."""
+        return self._database.read(lambda connection: spent_by_run(connection, run_id)).get(run_id, Spent())
+
+    def spent_by_run(self) -> dict[str, Spent]:
+        """By each run that sent anything."""
+        return self._database.read(spent_by_run)
 
     def totals(self, run_id: str) -> Totals:
         return self._database.read(lambda connection: totals(connection, run_id))

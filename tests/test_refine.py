@@ -309,13 +309,13 @@ async def test_a_budget_or_a_limit_ends_it_with_the_best_so_far(
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"template": "{{ prompt }} better:"}, r"methods\.0\.refine\.template = .*\{\{ answer \}\} is not in it"),
-        ({"template": "{{ answer "}, r"methods\.0\.refine\.template = '\{\{ answer ': not a Jinja template"),
+        ({"template": "{{ prompt }} better:"}, r"methods\.0\.template = .*\{\{ answer \}\} is not in it"),
+        ({"template": "{{ answer "}, r"methods\.0\.template = '\{\{ answer ': not a Jinja template"),
         ({"template": "{{ answer }} {{ critic }}"}, r"template = .*'critic' is undefined"),
         ({"template": "{{ answer }} {{ 1 / 0 }}"}, r"template = .*division by zero"),
         ({"template": "{{ answer }} {{ [1, 2] | random }}"}, r"template = .*random"),
-        ({"n": 0}, r"methods\.0\.refine\.n = 0"),
-        ({"turns": 0}, r"methods\.0\.refine\.turns = 0"),
+        ({"n": 0}, r"methods\.0\.n = 0"),
+        ({"turns": 0}, r"methods\.0\.turns = 0"),
         ({"turns": None}, "turns: set it, or limits of"),
     ],
 )

@@ -253,8 +253,8 @@ async def test_without_top_lists_it_is_refused_before_anything_is_searched(
     [
         ({"chunk_tokens": SETTINGS | {"least": 6}}, "least = 6 is above most = 5"),
         ({"chunk_tokens": SETTINGS, "chunk": "sentence"}, "chunk = sentence, and by chunk_tokens"),
-        ({"chunk_tokens": {"least": 2, "most": 5}}, "chunk_tokens.rise.entropy"),
-        ({"chunk_tokens": 0}, r"chunk_tokens.tokens = 0"),
+        ({"chunk_tokens": {"least": 2, "most": 5}}, "chunk_tokens.entropy"),
+        ({"chunk_tokens": 0}, r"chunk_tokens = 0"),
     ],
 )
 @pytest.mark.parametrize("method", METHODS)

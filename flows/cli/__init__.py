@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from signal import SIGINT
 from typing import Annotated
 
 import typer
@@ -19,7 +20,6 @@ app = typer.Typer(
     help="Align strong language models you may only call: search over their own continuations, guided by a small local "
     "weak pair, every step on record.",
     epilog="Begin with: aligntree demo",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -42,19 +42,19 @@ for verb in VERBS:
 
 
 def main() -> None:
-    """Run the command. Errors of the four packages are told in a line or two; exit status 2 for the user's mistakes,
-    1 for the world's.
-    """
+    """Run the command. Errors are told in a line; exit status 2 for the user's mistakes, 1 for the world's."""
     try:
-        app()
+        status = app(sys.argv[1:] or ["--help"], prog_name="aligntree", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has read enough, and nothing is to complain of at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
-        from flows.errors import FlowError
-        from providers.errors import ProviderError
-        from scoring.errors import ScoringError
-        from store.errors import StoreError
-
-        ours = FlowError | ProviderError | ScoringError | StoreError
-        if os.environ.get("ALIGNTREE_DEBUG") or not isinstance(error, ours | OSError):
+        if os.environ.get("ALIGNTREE_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status if isinstance(error, ours) else 1)
+        from flows.cli.telling import tell_failure
+
+        sys.exit(tell_failure(error))
+    if status == 128 + SIGINT:
+        print("interrupted", file=sys.stderr)
+    sys.exit(status)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli import completing
 from flows.cli.options import (
     Approximate,
     Json,
@@ -25,6 +26,7 @@ from flows.cli.options import (
     print_table,
     quiet_libraries,
 )
+from flows.cli.telling import tell
 
 if TYPE_CHECKING:
     from flows.run import Summary, Through
@@ -36,14 +38,20 @@ def align(
     file: Annotated[
         str | None,
         typer.Option(
-            "--file", "-f", help='Prompts from a text file (one a line) or JSONL ({"prompt": ...}); - is stdin.'
+            "--file",
+            "-f",
+            help='Prompts from a text file (one a line) or JSONL ({"prompt": ...}); - is stdin.',
+            autocompletion=completing.prompts,
         ),
     ] = None,
     recipe: Recipe = "sentiment",
     method: Annotated[
         str | None,
         typer.Option(
-            "--method", "-m", help="One method: base, best_of_n, refine, beam or aligntree. Default: the recipe's."
+            "--method",
+            "-m",
+            help="One method: base, best_of_n, refine, beam, aligntree or wsd. Default: the recipe's.",
+            autocompletion=completing.methods,
         ),
     ] = None,
     settings: Settings = None,
@@ -90,7 +98,7 @@ def resume(
     exit_if_failed(summary)
 
 
-def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = False) -> None:
+def demo(record: RecordOption = None, prefect: Prefect = True, json: Json = False, quiet: Quiet = False) -> None:
     """The main job on the built-in models: 8 openings, continued plainly (base) and by search (aligntree).
 
     No key, no GPU. Runs as a Prefect flow; the whole search is on record.
@@ -106,6 +114,9 @@ def demo(record: RecordOption = None, prefect: Prefect = True, quiet: Quiet = Fa
     summary = carry_out(
         prefect, quiet, lambda tally, through: run.align(prompts, config, record=record, tally=tally, through=through)
     )
+    if json:
+        print_answers(summary, json)
+        return
     print_table(comparison(summary))
     print(
         "value: log-ratio of the weak pair, nats; it guides the search. "
@@ -156,7 +167,7 @@ def _wants_prefect(asked: bool | None) -> bool:
 
 def print_answers(summary: Summary, json: bool) -> None:
     for warning in summary.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        tell("warning", warning)
     if json:
         print_json(summary.to_json())
         return
@@ -171,5 +182,5 @@ def print_answers(summary: Summary, json: bool) -> None:
 
 def exit_if_failed(summary: Summary) -> None:
     if failed := sum(answer.status == "failed" for answer in summary.answers):
-        print(f"error: {failed} of {len(summary.answers)} searches brought no answer", file=sys.stderr)
+        tell("error", f"{failed} of {len(summary.answers)} searches brought no answer")
         sys.exit(1)

@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from flows.cli import completing
 from flows.cli.align import carry_out, exit_if_failed, print_answers
 from flows.cli.options import Json, Prefect, Quiet, RecordOption, RunArgument, Settings, print_json, print_table
 
 Node = Annotated[str, typer.Argument(help="A node: the beginning of its id, as aligntree show prints it.")]
 OfRun = Annotated[
-    str | None, typer.Option("--run", help="A run's id, or a beginning or end of it. Default: the newest.")
+    str | None,
+    typer.Option(
+        "--run",
+        help="A run's id, or a beginning or end of it. Default: the newest.",
+        autocompletion=completing.runs,
+    ),
 ]
 
 
@@ -102,8 +108,8 @@ def explain(node: Node, run: OfRun = None, record: RecordOption = None, json: Js
 
 
 def diff(
-    one: Annotated[str, typer.Argument(help="A run.")],
-    other: Annotated[str, typer.Argument(help="Another run on the same record.")],
+    one: Annotated[str, typer.Argument(help="A run.", autocompletion=completing.runs)],
+    other: Annotated[str, typer.Argument(help="Another run on the same record.", autocompletion=completing.runs)],
     record: RecordOption = None,
     json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli import completing
 from flows.cli.align import carry_out, exit_if_failed
 from flows.cli.options import Json, Prefect, Quiet, RecordOption, Settings, print_json, print_table
 
@@ -19,11 +20,18 @@ def compare(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="A built-in recipe's name (comparison, ablation, chunks) or a YAML file. Default: comparison."
+            help="A built-in recipe's name (comparison, ablation, chunks) or a YAML file. Default: comparison.",
+            autocompletion=completing.recipes,
         ),
     ] = None,
     file: Annotated[
-        str, typer.Option("--file", "-f", help="Prompts: a file, or held_out, 100 built-in ones; - is stdin.")
+        str,
+        typer.Option(
+            "--file",
+            "-f",
+            help="Prompts: a file, or held_out, 100 built-in ones; - is stdin.",
+            autocompletion=completing.prompts,
+        ),
     ] = "held_out",
     first: Annotated[int | None, typer.Option("--first", min=1, help="Only so many of the prompts.")] = None,
     answers: Annotated[
@@ -32,7 +40,12 @@ def compare(
     ] = None,
     settings: Settings = None,
     run: Annotated[
-        str | None, typer.Option("--run", help="Go on with a comparison on record, or show it: its id, or newest.")
+        str | None,
+        typer.Option(
+            "--run",
+            help="Go on with a comparison on record, or show it: its id, or newest.",
+            autocompletion=completing.runs,
+        ),
     ] = None,
     rows: Annotated[
         list[Path] | None,

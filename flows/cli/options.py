@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-Recipe = Annotated[str, typer.Option("--recipe", "-r", help="A built-in recipe's name (sentiment) or a YAML file.")]
+from flows.cli import completing
+
+Recipe = Annotated[
+    str,
+    typer.Option(
+        "--recipe", "-r", help="A built-in recipe's name (sentiment) or a YAML file.", autocompletion=completing.recipes
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -33,11 +42,15 @@ Prefect = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run's id, or an unambiguous beginning or end of it. Default: the newest."),
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run's id, or an unambiguous beginning or end of it. Default: the newest.",
+        autocompletion=completing.runs,
+    ),
 ]
 
 
@@ -62,9 +75,20 @@ def quiet_libraries(*, logs: bool = False) -> None:
 
 
 def print_json(value: Any) -> None:
+    """One document, valid whatever is in it: a number that is none becomes null, half a character an escape."""
     import json
+    import re
 
-    print(json.dumps(value, ensure_ascii=False, indent=1))
+    told = json.dumps(_finite(value), ensure_ascii=False, indent=1, allow_nan=False)
+    print(re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half.group()):x}", told))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def print_table(renderable: Any) -> None:

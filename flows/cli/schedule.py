@@ -9,14 +9,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import RecordOption, Settings, quiet_libraries
+from flows.cli import completing
+from flows.cli.options import Json, RecordOption, Settings, print_json, quiet_libraries
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
-RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A built-in recipe's name or a YAML file.")]
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="A built-in recipe's name or a YAML file.", autocompletion=completing.recipes
+    ),
+]
 File = Annotated[
-    str, typer.Option("--file", "-f", help="Prompts: a file, which may grow, or built-in ones by name (sentiment).")
+    str,
+    typer.Option(
+        "--file",
+        "-f",
+        help="Prompts: a file, which may grow, or built-in ones by name (sentiment).",
+        autocompletion=completing.prompts,
+    ),
 ]
 Cron = Annotated[
     str | None,
@@ -30,6 +42,7 @@ def deploy(
     work_pool: Annotated[str, typer.Option("--work-pool", help="The Prefect work pool whose workers run it.")],
     cron: Cron = None,
     settings: Settings = None,
+    json: Json = False,
 ) -> None:
     """Make a scheduled deployment on a Prefect work pool, or change it: what is new in the file is searched each time.
 
@@ -40,6 +53,9 @@ def deploy(
     from flows.deploying import deploy as put
 
     name = asyncio.run(put(_deployment(recipe, file, cron, settings), work_pool))
+    if json:
+        print_json({"deployment": name, "work_pool": work_pool, "cron": cron})
+        return
     print(f"deployed {name} to {work_pool}; at once: prefect deployment run {name!r}")
 
 

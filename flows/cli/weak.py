@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli import completing
 from flows.cli.options import (
     Approximate,
     Json,
@@ -24,6 +25,7 @@ from flows.cli.options import (
     print_table,
     quiet_libraries,
 )
+from flows.cli.telling import tell
 
 if TYPE_CHECKING:
     from scoring import WeakSettings
@@ -49,11 +51,18 @@ OwnSettings = Annotated[
 
 def preferences(
     file: Annotated[
-        str, typer.Option("--file", "-f", help="Prompts from a text file (one a line) or JSONL; - is stdin.")
+        str,
+        typer.Option(
+            "--file",
+            "-f",
+            help="Prompts from a text file (one a line) or JSONL; - is stdin.",
+            autocompletion=completing.prompts,
+        ),
     ],
     output: Folder,
     reference: Reference = "embedded",
     settings: OwnSettings = None,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Make preferences of a weak model's own continuations, for aligntree tune.
@@ -73,6 +82,9 @@ def preferences(
     own, prompts, steps = load_settings(PreferenceSettings, rest), read_prompts((), file), Steps("prompts")
     with _going_on(), Watch(steps.line, quiet=quiet):
         told = make_preferences(prompts, output, weak, own, steps)
+    if json:
+        print_json({"folder": str(output), **told})
+        return
     print(f"{told['pairs']} preferences from {told['samples']} samples of {told['prompts']} prompts")
     print(f"next: aligntree tune {quote(str(output / PREFERENCES))} -o ADAPTER{_again(reference, settings or ())}")
 
@@ -84,6 +96,7 @@ def tune(
     output: Folder,
     reference: Reference = "embedded",
     settings: OwnSettings = None,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Tune a weak model on preferences: a LoRA adapter, which weak.adapter takes. Needs the extra tune.
@@ -102,6 +115,9 @@ def tune(
     own, steps = load_settings(TuneSettings, rest), Steps("steps")
     with _going_on(), Watch(steps.line, quiet=quiet):
         told = tune(preferences, output, weak, own, steps)
+    if json:
+        print_json({"folder": str(output), **told})
+        return
     print(f"{output}: an adapter on {reference}, from {told['pairs']} preferences")
     pair = f" --set weak.reference={quote(reference)} --set weak.adapter={quote(str(output))}"
     print(f"next: aligntree doctor --weak SAMPLES.jsonl{pair}{_again('embedded', settings or ())}")
@@ -115,6 +131,7 @@ def average(
     rank: Annotated[
         int | None, typer.Option("--rank", min=1, help="Of the mean. Default: the highest of theirs.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Average adapters into one, which is often better than each: those that were tuned apart err apart.
 
@@ -126,6 +143,9 @@ def average(
     from scoring import average_adapters
 
     told = average_adapters(adapters, output, rank)
+    if json:
+        print_json({"folder": str(output), **told})
+        return
     print(f"{output}: the mean of {len(adapters)} adapters, of rank {told['rank']}")
     print(f"next: aligntree doctor --weak SAMPLES.jsonl --set weak.adapter={quote(str(output))}")
 
@@ -167,6 +187,7 @@ def doctor(
             metavar="SAMPLES.jsonl",
             help='Texts of the strong model: lines of {"prompt", "text", "gold"}, several a prompt (aligntree export '
             "makes some); or held_out: those of the built-in models.",
+            autocompletion=completing.samples,
         ),
     ] = None,
     recipe: Recipe = "sentiment",
@@ -220,4 +241,4 @@ def _examine(model: str, recipe: str, settings: Sequence[str], record: str | Non
         return
     print_table(examination_table(found))
     for warning in found.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        tell("warning", warning)
