@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,8 +27,8 @@ _ADAPTERS = Path(__file__).parent / "adapters"
 
 
 def model_dir(model: str) -> Path:
-    """Directory from which transformers loads `model` or its tokenizer: a local one, or that of a converted GGUF file,
-    ours or a user's.
+    """Directory from which transformers loads `model` or its tokenizer: a local one, that of a converted GGUF file
+    (ours or a user's), or where a model of the Hugging Face hub was downloaded to.
 
     Raises WeakModelMissing when there is no such directory, the file cannot be read or converted, or the package with
     the built-in weights is not installed.
@@ -39,13 +40,25 @@ def model_dir(model: str) -> Path:
     if path.suffix == ".gguf":
         sha256 = _sha256(path, model)
         return _in_cache(sha256) or _converted(path, sha256, model)
-    if not any((path / file).is_file() for file in ("config.json", "tokenizer_config.json")):
-        raise WeakModelMissing(
-            "no model there (config.json not found)",
-            where=f"model {model!r}",
-            mend=f"Give a directory that transformers can load, a .gguf file, or {EMBEDDED!r}",
-        )
-    return path
+    if any((path / file).is_file() for file in ("config.json", "tokenizer_config.json")):
+        return path
+    hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model) is not None and not path.exists()
+    if hub and (downloaded := _downloaded(model)) is not None:
+        return downloaded
+    raise WeakModelMissing(
+        "no such directory, and no download of that name" if hub else "no model there (config.json not found)",
+        where=f"model {model!r}",
+        mend=f"Give a directory that transformers can load, a .gguf file, or {EMBEDDED!r}"
+        + (f"; if it is a model of the Hugging Face hub: hf download {model}" if hub else ""),
+    )
+
+
+def _downloaded(model: str) -> Path | None:
+    """Where the Hugging Face hub's model is on this machine; nothing is fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model, "config.json")
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def adapter_dir(adapter: str) -> Path:
@@ -57,7 +70,7 @@ def adapter_dir(adapter: str) -> Path:
     raise WeakModelMissing(
         "no adapter there (adapter_config.json not found)",
         where=f"adapter {adapter!r}",
-        mend=f"Give a directory in PEFT's format, or one of the built-in adapters: {known}",
+        mend=f"Give a directory in PEFT's format (aligntree tune makes one), or one of the built-in adapters: {known}",
     )
 
 

@@ -55,8 +55,9 @@ class WeakSettings(BaseModel):
     reference: str = Field(
         "embedded",
         min_length=1,
-        description="'embedded' (SmolLM2-135M-Instruct), a directory that transformers can load, or a .gguf file "
-        "(converted once, in float32, in the user's cache). Of a served pair only the tokenizer is used.",
+        description="'embedded' (SmolLM2-135M-Instruct), a directory that transformers can load, a model of the "
+        "Hugging Face hub that was downloaded before (hf download NAME), or a .gguf file (converted once, in float32, "
+        "in the user's cache). Of a served pair only the tokenizer is used.",
     )
     adapter: str | None = Field(
         "sentiment",
