@@ -44,7 +44,7 @@ class Listed:
 
     @property
     def nano_usd(self) -> int | None:
-        return self.spent.nano_usd if self.run.prices else None
+        return self.spent.nano_usd if set(self.run.prices) - {"judge"} else None  # one known, the strong model's not
 
     def to_json(self) -> dict[str, Any]:
         own = {"status": self.status, "model": self.model, "methods": self.methods, "nano_usd": self.nano_usd}

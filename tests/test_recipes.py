@@ -71,11 +71,14 @@ def test_closed_searches_within_its_dollars(
     searched: Callable[..., dict[str, Any]], api: FormulaAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOME_KEY", "k-123")
+    api.seeds = False  # Claude takes none: each request is drawn anew
     own = (f"strong.api_base={api.base.removesuffix('/v1')}", "strong.api_key_env=SOME_KEY", "methods.0.chunk_tokens=3")
-    summary = searched("closed", ["Name a tea."], *own, "methods.0.children=8", "budget.usd=0.001")
+    summary = searched(
+        "closed", ["Name a tea."], *own, "methods.0.width=8", "methods.0.children=16", "budget.usd=0.002"
+    )
     (answer,) = summary["answers"]
-    assert answer["why"].startswith("budget.usd = 0.001: the next request could take")
-    assert 0 < summary["totals"]["price"] <= 1_000_000
+    assert answer["why"].startswith("budget.usd = 0.002: the next request could take")
+    assert 0 < summary["totals"]["price"] <= 2_000_000
     assert {request["model"] for request in api.requests} == {"claude-haiku-4-5"}
 
 
