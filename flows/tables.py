@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -27,15 +28,17 @@ if TYPE_CHECKING:
 
 
 def runs_table(rows: Sequence[Listed]) -> Table:
-    table = Table(
-        Column("run", no_wrap=True, min_width=36), "begun (UTC)", "name", "model", "searches", "tokens", "USD"
-    )
+    """Within 80 columns: of an id its end, by which a run is found as well."""
+    fixed = [Column(name, no_wrap=True) for name in ("run", "begun (UTC)")]
+    numbers = [Column(name, no_wrap=True, justify="right") for name in ("tokens", "USD")]
+    folded = [Column(name, overflow="fold") for name in ("name", "model", "searches")]
+    table = Table(*fixed, *folded, *numbers, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for listed in rows:
         run = listed.run
         begun = datetime.fromtimestamp(run.created / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         told = ", ".join(f"{count} {status}" for status, count in sorted(run.statuses.items()))
         price = "" if listed.nano_usd is None else dollars(listed.nano_usd)
-        table.add_row(run.id, begun, run.name, listed.model, told, str(listed.spent.tokens), price)
+        table.add_row(run.id[-12:], begun, run.name, listed.model, told, str(listed.spent.tokens), price)
     return table
 
 
