@@ -138,7 +138,7 @@ def test_a_built_in_recipe_reads_as_yaml_does_and_every_field_has_a_line(name: s
     lines = recipe_text(name).splitlines()
     for path, place in recipe.places.items():
         line = lines[int(place.rpartition(":")[2]) - 1]
-        assert line.lstrip().startswith("-") if isinstance(path[-1], int) else f"{path[-1]}:" in line
+        assert line.lstrip().startswith("-") or "[" in line if isinstance(path[-1], int) else f"{path[-1]}:" in line
 
 
 _Yaml = st.recursive(
