@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from flows import RunConfig, align
-from store import CallKey, Cost, Journal, OutOfBudget, Record, ReplyRow
+from store import CallKey, Cost, Journal, OutOfBudget, Record, ReplyRow, Spent
 from store.budget import Budget, Limits, count
 from store.database import Database
 from store.schema import budgets
@@ -49,6 +49,15 @@ async def test_each_request_counts_in_the_run_the_day_and_the_whole_record(recor
     found = counters(record_url)
     for scope in ("run", "day", "all"):
         assert [found[scope, unit] for unit in ("requests", "tokens", "nano_usd")] == [(0, 1), (0, 11), (0, 11)]
+
+
+async def test_what_each_run_spent_is_read_off_its_counters(record: Record) -> None:
+    (journal,), _ = await journals(record, 1, {}), await journals(record, 1, {})
+    await journal.intend(ASK, KEY, {}, Cost(100, 50))
+    await journal.settle(KEY, REPLY)
+    idle, busy = (run.id for run in record.runs())
+    assert record.spent_by_run() == {busy: Spent(requests=1, tokens=11, nano_usd=11)}
+    assert (record.spent(busy), record.spent(idle)) == (Spent(1, 11, 11), Spent())
 
 
 @pytest.mark.parametrize("scope", ["day", "all"])

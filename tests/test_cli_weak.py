@@ -46,6 +46,13 @@ def test_from_prompts_to_preferences_to_an_adapter_to_its_figures(aligntree: Cal
     figures = json.loads(out)
     assert (figures["prompts"], figures["texts"], figures["pairs"]) == (6, 24, 24)
     assert figures["accuracy"]["low"] <= figures["accuracy"]["value"] <= figures["accuracy"]["high"]
+    status, out, _ = aligntree("average", "tuned", "tuned", "-o", "mean", "--json")
+    assert (status, json.loads(out)["folder"]) == (0, "mean")
+    status, out, _ = aligntree(*making, "--set", "choices=32", "--set", "margin=0.1", "--json", "-q")
+    assert (json.loads(out)["samples"], json.loads(out)["folder"]) == (
+        192,
+        "made",
+    )  # as it was: nothing is sampled anew
 
 
 @pytest.fixture
