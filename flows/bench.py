@@ -29,7 +29,7 @@ from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed, ProviderError, StrongModel, open_strong_model
 from providers.gate import Gate
 from scoring import BatchScorer, Scorer, ScoringError, model_dir, open_scorer
-from store import NewRun, NewSearch, Record, StoreError, new_run_id
+from store import NewRun, NewSearch, Record, Spent, StoreError, new_run_id
 from store.settings import DEFAULT_URL, ENVIRONMENT
 
 _OURS = (FlowError, ProviderError, ScoringError, StoreError)
@@ -106,10 +106,8 @@ class Bench:
         Those that were claimed as often as `tries` are left alone. Raises RunInterrupted when some did not end.
         """
         self.tally.run = run_id
-        self.tally.most, self.tally.spent = (
-            self.config.budget.limits().get("nano_usd"),
-            self.record.spent(run_id).nano_usd,
-        )
+        spent = self.record.spent(run_id).get(run_id, Spent())
+        self.tally.most, self.tally.spent = self.config.budget.limits().get("nano_usd"), spent.nano_usd
         rows = self.record.searches(run_id)
         unfinished = [row.id for row in rows if not row.ended and (tries is None or row.fence < tries)]
         self.tally.searches, self.tally.done = len(rows), sum(row.ended for row in rows)

@@ -75,7 +75,7 @@ def list_runs(record: Record, wanted: Wanted = Wanted(), order: Order = "when") 
     """The newest, dearest or longest first; by status what is to be done something about; then the newest."""
     from store import Spent  # SQLAlchemy with it, which --help does not need
 
-    spent = record.spent_by_run()
+    spent = record.spent()
     found = [Listed(run, spent.get(run.id, Spent())) for run in record.runs()]
     return sorted(filter(wanted.holds, found), key=_BY[order])
 

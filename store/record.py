@@ -207,13 +207,9 @@ class Record:
         query = select(*_SEARCH).where(searches.c.id == search_id)
         return self._database.read(lambda c: SearchRow(**c.execute(query).one()._mapping))
 
-    def spent(self, run_id: str) -> Spent:
-        """By a run, as of now."""
-        return self._database.read(lambda connection: spent_by_run(connection, run_id)).get(run_id, Spent())
-
-    def spent_by_run(self) -> dict[str, Spent]:
-        """By each run that sent anything."""
-        return self._database.read(spent_by_run)
+    def spent(self, run_id: str | None = None) -> dict[str, Spent]:
+        """By each run that sent anything; of one run, or of all."""
+        return self._database.read(lambda connection: spent_by_run(connection, run_id))
 
     def totals(self, run_id: str) -> Totals:
         return self._database.read(lambda connection: totals(connection, run_id))
@@ -285,12 +281,8 @@ def _begin(connection: Connection, run_id: str, new: NewRun) -> None:
 
 
 def _search(run_id: str, run_hash: str, position: int, new: NewSearch) -> dict[str, Any]:
-    row = asdict(new) | {
-        "id": str(uuid7()),
-        "run_id": run_id,
-        "position": position,
-        "prompt_sha256": sha256(new.prompt),
-    }
+    own = {"id": str(uuid7()), "run_id": run_id, "position": position, "prompt_sha256": sha256(new.prompt)}
+    row = asdict(new) | own
     genesis = link(run_hash, "searches", row)
     return row | {"status": "waiting", "fence": 0, "links": 0, "head": genesis}
 

@@ -56,8 +56,8 @@ async def test_what_each_run_spent_is_read_off_its_counters(record: Record) -> N
     await journal.intend(ASK, KEY, {}, Cost(100, 50))
     await journal.settle(KEY, REPLY)
     idle, busy = (run.id for run in record.runs())
-    assert record.spent_by_run() == {busy: Spent(requests=1, tokens=11, nano_usd=11)}
-    assert (record.spent(busy), record.spent(idle)) == (Spent(1, 11, 11), Spent())
+    assert record.spent() == {busy: Spent(requests=1, tokens=11, nano_usd=11)}
+    assert (record.spent(busy), record.spent(idle)) == (record.spent(), {})
 
 
 @pytest.mark.parametrize("scope", ["day", "all"])
