@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from pathlib import Path
 
-from flows.config import recipe_text, recipes
+from flows.recipe import recipe_text, recipes
 
 PAGE = Path(__file__).parent.parent / "docs" / "recipes.md"
 
