@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, case, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, true
 
-from store.lease import is_dead, place_of
+from store.lease import ENDED, is_dead, place_of
 from store.schema import now, searches
 
 _AT_ONCE = 5_000
@@ -45,7 +45,48 @@ def of_keys(connection: Connection, keys: Sequence[str]) -> list[Standing]:
 
 def of_run(connection: Connection, run_id: str) -> list[Standing]:
     """A run's searches that somebody holds, oldest first."""
-    return [s for s in _standings(connection, searches.c.run_id == run_id) if s.holder]
+    held = and_(searches.c.run_id == run_id, searches.c.expires > now())
+    return [s for s in _standings(connection, held) if s.holder]
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How far a run is: how many searches `ended`, the next that is `free`, and whether any is `left` to wait for."""
+
+    ended: int
+    free: str | None
+    left: bool
+
+
+def stock(
+    connection: Connection, run_id: str, owner: str, besides: Collection[str], tries: int | None, first: int
+) -> Stock:
+    """What an owner finds to do.
+
+    Free is what has not ended, is held by nobody who lives and was claimed less often than `tries`, `besides` what it
+    has in hand; in the order of the prompts, from the one at `first` on, around their end. Left is also what another
+    holds, who may yet be gone.
+    """
+    of_run, held = searches.c.run_id == run_id, searches.c.expires > now()
+    ended = select(func.count()).where(of_run, searches.c.status.in_(ENDED))
+    few = true() if tries is None else searches.c.fence < tries
+    to_do = and_(of_run, searches.c.status.not_in(ENDED), few)
+    enough = len(besides) + 1  # one of so many is another
+    query = select(searches.c.id).where(to_do).order_by(searches.c.position < first, searches.c.position)
+    unheld = connection.scalars(query.where(or_(searches.c.owner.is_(None), ~held)).limit(enough))
+    free = next((search_id for search_id in unheld if search_id not in besides), None)
+    if free is None:  # but what a dead owner seems to hold
+        freed = _of_the_dead(connection, query.add_columns(searches.c.owner).where(held))
+        free = next((search_id for search_id in freed if search_id not in besides), None)
+    elsewhere = select(searches.c.id).where(of_run, held, searches.c.owner != owner).limit(1)
+    left = free is not None or connection.scalars(elsewhere).first() is not None
+    return Stock(connection.execute(ended).scalar_one(), free, left)
+
+
+def _of_the_dead(connection: Connection, query: Select[tuple[str, str]]) -> list[str]:
+    rows = connection.execute(query).all()
+    dead = {owner for owner in {row.owner for row in rows} if is_dead(owner)}
+    return [row.id for row in rows if row.owner in dead]
 
 
 def known_keys(found: Iterable[Standing], tries: int) -> set[str]:
