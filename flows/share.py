@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -35,6 +36,8 @@ class Share:
     """In hand, or failed here."""
     _refused: set[str] = field(default_factory=set)
     """Another was faster."""
+    _free: deque[tuple[str, int]] = field(default_factory=deque)
+    """That were free when it was last looked, with their fences."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _first: int = 0
     """Where in the run to look first."""
@@ -53,7 +56,9 @@ class Share:
     async def _work(self, search: Search) -> None:
         while not self._stopped and (search_id := await self._next()) is not None:
             try:
-                if await search(search_id) not in ENDED:
+                if await search(search_id) in ENDED:
+                    self.tally.done = min(self.tally.done + 1, self.tally.searches)  # it may be counted already
+                else:
                     self._refused.add(search_id)
                 self._mine.discard(search_id)
             except Exception as failure:  # told by the run, whatever it is
@@ -62,11 +67,16 @@ class Share:
     async def _next(self) -> str | None:
         async with self._turn:
             while not self._stopped:
+                while self._free:
+                    search_id, fence = self._free.popleft()
+                    if self.record.search(search_id).fence == fence:  # nobody has claimed it since
+                        self._mine.add(search_id)
+                        return search_id
                 stock = self.record.stock(self.run_id, self._mine | self._refused, self.tries, self._first)
                 self.tally.done = stock.ended
-                if stock.free is not None:
-                    self._mine.add(stock.free)
-                    return stock.free
+                self._free.extend(stock.free)
+                if self._free:
+                    continue
                 if not self.stay or not (stock.left or self._refused):
                     return None
                 await asyncio.sleep(LOOK_EVERY_S)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, true
 
 from store.lease import ENDED, is_dead, place_of
 from store.schema import now, searches
 
 _AT_ONCE = 5_000
 """Identities in one statement: databases limit its parameters."""
+_FREE = 64
+"""As many are told at a time: what is free is found by going through the whole run."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,12 @@ def of_run(connection: Connection, run_id: str) -> list[Standing]:
 
 @dataclass(frozen=True)
 class Stock:
-    """How far a run is: how many searches `ended`, the next that is `free`, and whether any is `left` to wait for."""
+    """How far a run is: how many searches `ended`, the next that are `free`, each with its fence, which tells whether
+    it still is, and whether there are others `left` to wait for.
+    """
 
     ended: int
-    free: str | None
+    free: Sequence[tuple[str, int]]
     left: bool
 
 
@@ -64,29 +69,30 @@ def stock(
     """What an owner finds to do.
 
     Free is what has not ended, is held by nobody who lives and was claimed less often than `tries`, `besides` what it
-    has in hand; in the order of the prompts, from the one at `first` on, around their end. Left is also what another
-    holds, who may yet be gone.
+    has in hand; in the order of the prompts, from the one at `first` on, around their end. Left is what another holds,
+    who may yet be gone.
     """
     of_run, held = searches.c.run_id == run_id, searches.c.expires > now()
-    ended = select(func.count()).where(of_run, searches.c.status.in_(ENDED))
     few = true() if tries is None else searches.c.fence < tries
-    to_do = and_(of_run, searches.c.status.not_in(ENDED), few)
-    enough = len(besides) + 1  # one of so many is another
-    query = select(searches.c.id).where(to_do).order_by(searches.c.position < first, searches.c.position)
-    unheld = connection.scalars(query.where(or_(searches.c.owner.is_(None), ~held)).limit(enough))
-    free = next((search_id for search_id in unheld if search_id not in besides), None)
-    if free is None:  # but what a dead owner seems to hold
-        freed = _of_the_dead(connection, query.add_columns(searches.c.owner).where(held))
-        free = next((search_id for search_id in freed if search_id not in besides), None)
+    query = (
+        select(searches.c.id, searches.c.fence, searches.c.owner)
+        .where(of_run, searches.c.status.not_in(ENDED), few)
+        .order_by(searches.c.position < first, searches.c.position)
+    )
+    unheld = query.where(or_(searches.c.owner.is_(None), ~held)).limit(len(besides) + _FREE)
+    rows = connection.execute(unheld).all() or _of_the_dead(connection.execute(query.where(held)).all())
+    free = [(row.id, row.fence) for row in rows if row.id not in besides]
     elsewhere = select(searches.c.id).where(of_run, held, searches.c.owner != owner).limit(1)
-    left = free is not None or connection.scalars(elsewhere).first() is not None
-    return Stock(connection.execute(ended).scalar_one(), free, left)
+    ended = select(func.count()).where(of_run, searches.c.status.in_(ENDED))
+    return Stock(
+        connection.execute(ended).scalar_one(), free[:_FREE], connection.execute(elsewhere).first() is not None
+    )  # fmt: skip
 
 
-def _of_the_dead(connection: Connection, query: Select[tuple[str, str]]) -> list[str]:
-    rows = connection.execute(query).all()
+def _of_the_dead(rows: Sequence[Any]) -> Sequence[Any]:
+    """What owners still seem to hold who ran on this host and are gone."""
     dead = {owner for owner in {row.owner for row in rows} if is_dead(owner)}
-    return [row.id for row in rows if row.owner in dead]
+    return [row for row in rows if row.owner in dead]
 
 
 def known_keys(found: Iterable[Standing], tries: int) -> set[str]:

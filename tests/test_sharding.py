@@ -20,10 +20,10 @@ PROMPTS = [f"Prompt {number}" for number in range(200)]
 SETTINGS = {
     "methods": [{"name": "aligntree", "limits": {"iterations": 6}, "children": 2, "chunk_tokens": 2}],
     "sampling": {"max_tokens": 64},
-    "strong": {"concurrency": 72},
-    "searches_at_once": 72,
+    "strong": {"concurrency": 32},
+    "searches_at_once": 32,
 }
-LATENCY_S = 4.0
+LATENCY_S = 3.0
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def seconds(found: Site, config: RunConfig, record: str, watch: Callable[[
 
 
 @pytest.mark.system
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_a_run_on_three_machines_survives_one_that_is_gone_and_one_that_stalls(
     standing: Site, api: FormulaAPI, formula_config: Callable[..., RunConfig], capsys: pytest.CaptureFixture[str]
 ) -> None:
