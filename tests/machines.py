@@ -78,7 +78,7 @@ def create_database(server: str, name: str) -> str:
 
 @dataclass
 class Machine:
-    """A worker, with the processes of its flow runs."""
+    """A worker with the processes of its flow runs; or another process with its own."""
 
     worker: subprocess.Popen[bytes]
 
@@ -93,6 +93,10 @@ class Machine:
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+
+    def end(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.worker.wait()
 
     def has(self, pid: int) -> bool:
         return any(process.pid == pid for process in self.processes())
@@ -137,6 +141,10 @@ class Site:
         with (self.folder / f"{name}.log").open("wb") as told:
             return subprocess.Popen(command, env=self.environment, cwd=self.folder, stdout=told, stderr=told)
 
+    def end(self) -> None:
+        for machine in self.machines:
+            machine.end()
+
     def start_server(self, port: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         return self._start(command, "server")
@@ -179,8 +187,8 @@ def site() -> Iterator[Site]:
         }
         found = Site(postgres, environment, folder)
         server = found.start_server(port)
-        stack.callback(_stop, server)
-        stack.callback(_stop_all, found.machines)
+        stack.callback(Machine(server).end)
+        stack.callback(found.end)
         wait_for(lambda: _answers(f"{url}/health"), 120, lambda: server.poll() is not None)
         stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
         yield found
@@ -198,18 +206,3 @@ def _answers(url: str) -> bool:
     with suppress(URLError, OSError), urlopen(url, timeout=5) as answer:
         return bool(answer.status == 200)
     return False
-
-
-def _stop_all(machines: Sequence[Machine]) -> None:
-    for machine in machines:
-        machine.signal(signal.SIGKILL)
-        machine.worker.wait()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

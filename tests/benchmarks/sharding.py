@@ -1,4 +1,4 @@
-"""What more workers give: a run of many prompts by 1, 2 and 4 workers of a work pool, searches of 8 calls of 300 ms.
+"""What more workers give: a run of many prompts by 1, 2 and 4 workers of a work pool, searches of 4 calls of 1 s.
 
 python -m tests.benchmarks.sharding
 
@@ -22,8 +22,8 @@ from tests.conftest import config_for
 from tests.formula_api import FormulaAPI
 from tests.machines import Site, create_database, site
 
-LATENCY_S = 0.3
-CALLS = 8
+LATENCY_S = 1.0
+CALLS = 4
 
 
 @dataclass
@@ -72,7 +72,7 @@ async def measure(found: Site, api: FormulaAPI, workers: Sequence[int], prompts:
         texts = [f"Prompt {i}" for i in range(pace.prompts)]
         took = await found.run(await found.deploy(config, texts, number, record), pace)
         print(
-            f"{number} workers: {pace.per_second():.1f} searches a second; "
+            f"{number} {'worker' if number == 1 else 'workers'}: {pace.per_second():.1f} searches a second; "
             f"{len(texts)} searches in {took:.0f} s, start-up of their processes included",
             flush=True,
         )
@@ -81,7 +81,7 @@ async def measure(found: Site, api: FormulaAPI, workers: Sequence[int], prompts:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--prompts", type=int, default=200, help="For each worker.")
+    parser.add_argument("--prompts", type=int, default=100, help="For each worker.")
     parser.add_argument("--at-once", type=int, default=4, help="Searches at once, of each worker.")
     given = parser.parse_args()
     quiet_libraries()
