@@ -17,6 +17,7 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
@@ -124,6 +125,27 @@ async def test_a_run_is_shared_by_as_many_flow_runs_as_the_deployment_says(
             await client.create_flow_run_from_deployment(first.id, parameters={"shards": 0})
     status, _, err = await asyncio.to_thread(aligntree, *given, "--shards", "0")
     assert (status, "--shards" in err) == (2, True), err
+
+
+async def test_where_no_worker_is_free_the_first_does_all_and_takes_the_others_back(
+    server: str, aligntree: Callable[..., Told], recipe: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    monkeypatch.setenv("ALIGNTREE_RECORD", str(tmp_path / "r.db"))
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__NAME", "alone")  # as in a flow run of it
+    async with get_client() as client:
+        await client.create_work_pool(WorkPoolCreate(name="idle", type="process"))
+        given = ["deploy", recipe, "--file", "prompts.txt", "--work-pool", "idle", "--set", "name=alone"]
+        status, _, err = await asyncio.to_thread(aligntree, *given)
+        assert status == 0, err
+        (run,) = await align_new("prompts.txt", load_config(recipe, ["name=alone"]), shards=3)
+        alone = DeploymentFilter(name=DeploymentFilterName(any_=["alone"]))
+        others = await client.read_flow_runs(deployment_filter=alone)
+    assert [flow_run.parameters for flow_run in others] == [{"run_id": run, "tries": None}] * 2
+    assert all(flow_run.state and flow_run.state.is_cancelled() for flow_run in others)
+    record = Record.open(str(tmp_path / "r.db"))
+    assert record.run(run).statuses == {"done": 2}
+    record.close()
 
 
 def test_only_a_deployed_flow_is_shared(
