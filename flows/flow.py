@@ -95,15 +95,19 @@ def _name() -> str:
 
 @flow(name="align", flow_run_name=_name, persist_result=False)
 async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) -> str:
-    """Carry out (or go on with) a run on record, named by its id alone; returns the id.
+    """Carry out (or go on with) a run on record, named by its id or an unambiguous part alone; returns the id.
 
     A deployed flow finds the record in ALIGNTREE_RECORD. Our run id, not Prefect's, is what resume goes by. Searches
     that were claimed as often as `tries` are left alone. A deployed flow run, and each of several `shards`, stays until
     nobody works on the run any more; the first of them alone publishes.
     """
     deployed = _open.get() is None
-    if deployed and _has_ended(run_id):
-        return run_id
+    if deployed:
+        with open_record() as record:
+            row = record.run(run_id)
+        if not row.unfinished:  # no model needs to be loaded
+            return row.id
+        run_id = row.id
     another = deployed and flow_run.parent_flow_run_id is not None
     async with _bench(run_id) as bench:
         bench.tally.heard = get_run_logger().warning
@@ -115,12 +119,6 @@ async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) 
             if not another:
                 await publish(summarize(bench.record, run_id, bench.config))
     return run_id
-
-
-def _has_ended(run_id: str) -> bool:
-    """Then no model needs to be loaded."""
-    with open_record() as record:
-        return not record.run(run_id).unfinished
 
 
 @asynccontextmanager
