@@ -33,7 +33,7 @@ demo: $(VENV)/.installed  ## the main job: 8 prompts, plainly and searched for, 
 	@$(BIN)/aligntree demo
 
 test: $(VENV)/.developing  ## all tests but those that need a GPU or Debian packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-system: $(VENV)/.developing  ## the tests that need Debian packages: Chromium, PostgreSQL
 	$(BIN)/python -m pytest -m system
@@ -74,8 +74,8 @@ bench-prefect: $(VENV)/.developing  ## what a flow run adds to a search, against
 bench-sharding: $(VENV)/.developing  ## searches a second with 1, 2 and 4 workers; needs Debian's PostgreSQL
 	$(BIN)/python -m tests.benchmarks.sharding
 
-docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
-	$(BIN)/python -m tests.docs_settings
+docs: $(VENV)/.developing  ## write anew what docs holds that is made from the code
+	$(BIN)/python -m tests.docs_pages
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .adapter

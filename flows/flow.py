@@ -19,6 +19,7 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.context import TagsContext
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -109,15 +110,16 @@ async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) 
             return row.id
         run_id = row.id
     another = deployed and flow_run.parent_flow_run_id is not None
-    async with _bench(run_id) as bench:
-        bench.tally.heard = get_run_logger().warning
-        work = partial(bench.carry_out, run_id, lambda search: _as_task(bench, search), tries)
-        try:
-            async with _progress(bench.tally), others(run_id, tries, shards):
-                await work(stay=deployed or shards > 1)
-        finally:
-            if not another:
-                await publish(summarize(bench.record, run_id, bench.config))
+    with TagsContext(current_tags=set()):  # a tag of a task costs two questions at the server, for its slots by tag
+        async with _bench(run_id) as bench:
+            bench.tally.heard = get_run_logger().warning
+            work = partial(bench.carry_out, run_id, lambda search: _as_task(bench, search), tries)
+            try:
+                async with _progress(bench.tally), others(run_id, tries, shards):
+                    await work(stay=deployed or shards > 1)
+            finally:
+                if not another:
+                    await publish(summarize(bench.record, run_id, bench.config))
     return run_id
 
 

@@ -59,17 +59,17 @@ def _postgres_now(*_: Any, **__: Any) -> str:
 runs = Table(
     "runs",
     metadata,
-    Column("id", String(36), primary_key=True),  # UUIDv7: sorts by time
+    Column("id", String(36), primary_key=True, doc="UUIDv7: sorts by time"),
     Column("created", BigInteger, nullable=False),
-    Column("name", SafeText, nullable=False),  # of the recipe
-    Column("config", SafeJSON, nullable=False),  # resolved, never just a preset's name
+    Column("name", SafeText, nullable=False, doc="of the recipe"),
+    Column("config", SafeJSON, nullable=False, doc="resolved, never just a preset's name"),
     Column("config_sha256", HASH, nullable=False),
     Column("versions", SafeJSON, nullable=False),
     Column("prices", SafeJSON, nullable=False),
-    Column("finding", SafeJSON, nullable=False),  # what the probe saw; the weak pair's device and number format
-    Column("limits", SafeJSON, nullable=False),  # budgets: scope -> unit -> the most
-    Column("hash", HASH, nullable=False),  # of all of the above; empty for runs begun with schema 0001
-    Column("heads", SafeJSON, nullable=True),  # at the end: search id -> head of its chain
+    Column("finding", SafeJSON, nullable=False, doc="what the probe saw; the weak pair's device and number format"),
+    Column("limits", SafeJSON, nullable=False, doc="budgets: scope -> unit -> the most"),
+    Column("hash", HASH, nullable=False, doc="of all of the above; empty for runs begun with schema 0001"),
+    Column("heads", SafeJSON, nullable=True, doc="at the end: search id -> head of its chain"),
 )
 
 searches = Table(
@@ -78,23 +78,23 @@ searches = Table(
     Column("id", String(36), primary_key=True),
     Column("run_id", ForeignKey("runs.id"), nullable=False),
     Column("position", Integer, nullable=False),
-    Column("key", HASH, nullable=False),  # identity: prompt hash, occurrence, config hash, seed
+    Column("key", HASH, nullable=False, doc="identity: prompt hash, occurrence, config hash, seed"),
     Column("prompt", SafeText, nullable=False),
     Column("prompt_sha256", HASH, nullable=False),
     Column("occurrence", Integer, nullable=False),
     Column("method", String(64), nullable=False),
     Column("method_version", Integer, nullable=False),
     Column("method_config", SafeJSON, nullable=False),
-    Column("config_sha256", HASH, nullable=False),  # of all that shapes the tree: method, sampling, models
+    Column("config_sha256", HASH, nullable=False, doc="of all that shapes the tree: method, sampling, models"),
     Column("seed", BigInteger, nullable=False),
-    Column("fork_of", String(36), nullable=True),  # a search whose record this one goes on from
-    Column("fork_at", Integer, nullable=True),  # how many of its tells are inherited
-    Column("status", String(16), nullable=False),  # waiting, running, interrupted, done, failed
+    Column("fork_of", String(36), nullable=True, doc="a search whose record this one goes on from"),
+    Column("fork_at", Integer, nullable=True, doc="how many of its tells are inherited"),
+    Column("status", String(16), nullable=False, doc="waiting, running, interrupted, done, failed"),
     Column("answer", SafeJSON, nullable=True),
-    Column("owner", String(200), nullable=True),  # lease
+    Column("owner", String(200), nullable=True, doc="lease"),
     Column("expires", BigInteger, nullable=True),
     Column("fence", Integer, nullable=False),
-    Column("links", Integer, nullable=False),  # chain: how many rows, and the last one's hash
+    Column("links", Integer, nullable=False, doc="chain: how many rows, and the last one's hash"),
     Column("head", HASH, nullable=False),
     UniqueConstraint("run_id", "key"),
     Index(None, "key"),
@@ -105,11 +105,11 @@ probes = Table(
     "probes",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("run_id", String(36), nullable=False, index=True),  # that paid for it; begun after it
-    Column("key", HASH, nullable=False, index=True),  # of all that shapes what it finds
+    Column("run_id", String(36), nullable=False, index=True, doc="that paid for it; begun after it"),
+    Column("key", HASH, nullable=False, index=True, doc="of all that shapes what it finds"),
     Column("created", BigInteger, nullable=False),
-    Column("finding", SafeJSON, nullable=True),  # none: it failed, or was killed
-    Column("hash", HASH, nullable=True),  # of the above and of its calls
+    Column("finding", SafeJSON, nullable=True, doc="none: it failed, or was killed"),
+    Column("hash", HASH, nullable=True, doc="of the above and of its calls"),
 )
 
 
@@ -117,9 +117,9 @@ def _what_came_back(*, nullable: bool) -> tuple[Column[Any], ...]:
     return (
         Column("received", BigInteger, nullable=nullable),
         Column("ok", Boolean, nullable=nullable),
-        Column("failure", SafeJSON, nullable=True),  # what, status, blame, billed
-        Column("continuations", SafeJSON, nullable=True),  # parsed form
-        Column("body", LargeBinary, nullable=nullable),  # as it came, redacted, compressed (zlib)
+        Column("failure", SafeJSON, nullable=True, doc="what, status, blame, billed"),
+        Column("continuations", SafeJSON, nullable=True, doc="parsed form"),
+        Column("body", LargeBinary, nullable=nullable, doc="as it came, redacted, compressed (zlib)"),
         Column("input_tokens", BigInteger, nullable=nullable),
         Column("cached_tokens", BigInteger, nullable=nullable),
         Column("output_tokens", BigInteger, nullable=nullable),
@@ -133,9 +133,9 @@ def _what_came_back(*, nullable: bool) -> tuple[Column[Any], ...]:
 def _what_was_sent() -> tuple[Column[Any], ...]:
     return (
         Column("sent", BigInteger, nullable=False),
-        Column("request", SafeJSON, nullable=False),  # all but the text, which its node tells; its sha256 instead
+        Column("request", SafeJSON, nullable=False, doc="all but the text, which its node tells; its sha256 instead"),
         Column("worst_tokens", BigInteger, nullable=False),
-        Column("worst_price", BigInteger, nullable=True),  # None: the price is unknown
+        Column("worst_price", BigInteger, nullable=True, doc="None: the price is unknown"),
     )
 
 
@@ -165,17 +165,17 @@ def _chained(name: str, *columns: Any) -> Table:
 asks = _chained(
     "asks",
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("kind", String(16), nullable=False),  # sample, judge
+    Column("kind", String(16), nullable=False, doc="sample, judge, draft, likelihood, keep"),
     Column("node_id", HASH, nullable=False),
-    Column("attempt", Integer, nullable=False),  # how often this node had been asked before
-    Column("payload", SafeJSON, nullable=False),  # n, max_tokens; of a judge the candidates
+    Column("attempt", Integer, nullable=False, doc="how often this node had been asked before"),
+    Column("payload", SafeJSON, nullable=False, doc="n, max_tokens; of a judge the candidates"),
 )
 
 calls = _chained(
     "calls",
     Column("ask", Integer, primary_key=True, autoincrement=False),
-    Column("part", Integer, primary_key=True, autoincrement=False),  # of an ask split over requests
-    Column("attempt", Integer, primary_key=True, autoincrement=False),  # of a request tried again
+    Column("part", Integer, primary_key=True, autoincrement=False, doc="of an ask split over requests"),
+    Column("attempt", Integer, primary_key=True, autoincrement=False, doc="of a request tried again"),
     *_what_was_sent(),
     ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
 )
@@ -194,12 +194,12 @@ replies = _chained(
 
 nodes = _chained(
     "nodes",
-    Column("id", HASH, primary_key=True),  # sha256(parent id, finish, text); the root, sha256(prompt), has no row
+    Column("id", HASH, primary_key=True, doc="sha256(parent id, finish, text); the root, sha256(prompt), has no row"),
     Column("parent_id", HASH, nullable=False),
-    Column("ask", Integer, nullable=False),  # that brought it first
+    Column("ask", Integer, nullable=False, doc="that brought it first"),
     Column("text", SafeText, nullable=False),
     Column("finish", String(16), nullable=False),
-    Column("tokens", Integer, nullable=False),  # strong tokens of the chunk
+    Column("tokens", Integer, nullable=False, doc="strong tokens of the chunk"),
     ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
 )
 
@@ -207,25 +207,25 @@ scores = _chained(
     "scores",
     Column("ask", Integer, primary_key=True, autoincrement=False),
     Column("node_id", HASH, primary_key=True),
-    Column("name", String(64), primary_key=True),  # log_ratio; prior; entropy (of the grown node); judge
+    Column("name", String(64), primary_key=True, doc="log_ratio; prior; entropy (of the grown node); judge"),
     Column("value", Double, nullable=False),
-    Column("parts", SafeJSON, nullable=False),  # named parts; rung and bounds
+    Column("parts", SafeJSON, nullable=False, doc="named parts; rung and bounds"),
     ForeignKeyConstraint(["search_id", "ask"], ["asks.search_id", "asks.number"]),
 )
 
 tells = _chained(
     "tells",
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("ask", Integer, nullable=True),  # None: a stop
-    Column("kind", String(16), nullable=False),  # grown, judged, failed, stop
-    Column("outcome", SafeJSON, nullable=False),  # grown: [node id, count] in order; else the reason
+    Column("ask", Integer, nullable=True, doc="None: a stop"),
+    Column("kind", String(16), nullable=False, doc="grown, judged, likely, failed, stop"),
+    Column("outcome", SafeJSON, nullable=False, doc="grown: [node id, count] in order; else the reason"),
 )
 
 budgets = Table(
     "budgets",
     metadata,
-    Column("scope", String(64), primary_key=True),  # run:ID, day:YYYY-MM-DD, all
-    Column("unit", String(16), primary_key=True),  # requests, tokens, nano_usd
+    Column("scope", String(64), primary_key=True, doc="run:ID, day:YYYY-MM-DD, all"),
+    Column("unit", String(16), primary_key=True, doc="requests, tokens, nano_usd"),
     Column("reserved", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
 )
@@ -233,9 +233,9 @@ budgets = Table(
 rates = Table(
     "rates",
     metadata,
-    Column("endpoint", HASH, primary_key=True),  # of model and address
-    Column("unit", String(16), primary_key=True),  # requests, tokens
-    Column("free_at", BigInteger, nullable=False),  # when the next may be sent, in microseconds since 1970
+    Column("endpoint", HASH, primary_key=True, doc="of model and address"),
+    Column("unit", String(16), primary_key=True, doc="requests, tokens"),
+    Column("free_at", BigInteger, nullable=False, doc="when the next may be sent, in microseconds since 1970"),
 )
 
 CHAINED = (asks, calls, replies, nodes, scores, tells)

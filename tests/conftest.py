@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +33,20 @@ os.environ |= {
 
 settings.register_profile("timeless", deadline=None)  # machines are slow now and then
 settings.load_profile("timeless")
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    told: dict[str, Any] | None = getattr(items[0].config, "workeroutput", None)
+    if told is not None:  # this is one of pytest-xdist's workers
+        told["deselected"] = told.get("deselected", 0) + len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What was deselected is in the closing line; xdist leaves it out. All workers deselect the same."""
+    reporter = node.config.pluginmanager.get_plugin("terminalreporter")
+    deselected = getattr(node, "workeroutput", {}).get("deselected", 0)
+    reporter.stats["deselected"] = [SimpleNamespace() for _ in range(deselected)]
 
 
 @pytest.fixture(autouse=True)

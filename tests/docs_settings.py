@@ -97,7 +97,3 @@ def _default(value: Any) -> str:
     if isinstance(value, str) and "\n" in value:
         return f"`{value.splitlines()[0]} ...`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,91 @@
+"""The tables of docs/results.md are what `aligntree compare --rows` makes of the rows that are committed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from flows.compare import Line, figures, read_rows
+from flows.tables import lines_table
+from tests.markdown import ROOT
+
+PAGE = ROOT / "docs/results.md"
+_COMMAND = re.compile(r"aligntree compare --rows (\S+\.csv) --against ([\w]+)")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page that names rows: the lines that its commands print, and its tables."""
+
+    name: str
+    commands: tuple[tuple[str, str], ...]
+    text: str
+
+    @property
+    def lines(self) -> list[Line]:
+        return [line for command in self.commands for line in lines_of(*command)]
+
+    @property
+    def table_rows(self) -> list[list[str]]:
+        """Cells, the first being what the row is called; heads are left out."""
+        told = [row.strip("|").split("|") for row in re.findall(r"^\|.*\|$", self.text, re.M)]
+        return [[cell.strip() for cell in row] for row in told if any(_NUMBER.search(cell) for cell in row[1:])]
+
+
+@cache
+def lines_of(rows: str, against: str) -> list[Line]:
+    return figures(read_rows(ROOT / rows), against)
+
+
+def sections() -> list[Section]:
+    parts = re.split(r"^(?=# |## )", PAGE.read_text(encoding="utf-8"), flags=re.M)
+    told = ((part, _COMMAND.findall(part)) for part in parts)
+    return [Section(part.splitlines()[0].lstrip("# "), tuple(commands), part) for part, commands in told if commands]
+
+
+def rounded(numbers: Iterable[float]) -> set[str]:
+    """As tables write them."""
+    return {f"{abs(number):.{digits}f}" for number in numbers for digits in (0, 2, 3)}
+
+
+def numbers_of(line: Line) -> set[str]:
+    intervals = [line.gold, *([line.gain] if line.gain else [])]
+    bounds = [number for i in intervals for number in (i.value, i.low, i.high)]
+    means = (line.value, line.tokens, line.input_tokens, line.calls, line.seconds, line.answers, line.searches)
+    return rounded([*bounds, *means])
+
+
+def test_there_are_tables_to_check() -> None:
+    assert len(sections()) >= 3
+    assert sum(bool(section.table_rows) for section in sections()) >= 2
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda section: section.name)
+def test_each_row_of_a_table_is_a_line_that_the_command_beside_it_prints(section: Section) -> None:
+    for row in section.table_rows:
+        told = {number.lstrip("+-") for cell in row[1:] for number in _NUMBER.findall(cell)}
+        assert any(told <= numbers_of(line) for line in section.lines), f"{section.name}: {row}"
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda section: section.name)
+def test_a_table_as_the_terminal_has_it_is_what_the_command_prints(section: Section) -> None:
+    for block in re.findall(r"^```\n(┏.*?)```$", section.text, re.M | re.S):
+        prints = []
+        for rows, against in section.commands:
+            out = StringIO()
+            Console(file=out, width=120).print(lines_table(lines_of(rows, against), against))
+            prints.append([line.strip() for line in out.getvalue().splitlines()])
+        assert [line.strip() for line in block.splitlines()] in prints
+
+
+def test_every_file_of_results_is_named() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [file.name for file in Path(ROOT / "docs/results").iterdir() if f"results/{file.name}" not in text] == []
