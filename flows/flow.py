@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from httpx import HTTPError
@@ -24,12 +25,14 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-from flows.bench import Bench, Search, open_bench_of, open_record
+from flows.bench import Bench, open_bench_of, open_record
 from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.plan import config_of
 from flows.progress import run_line
 from flows.run import Summary, summarize
+from flows.sharding import Shards, others
+from flows.share import Search
 from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed
 from store import SearchRow
@@ -39,12 +42,12 @@ _open: ContextVar[Bench | None] = ContextVar("open_bench", default=None)
 """The bench that this process has open already, for a flow that is called rather than deployed."""
 
 
-async def through_prefect(bench: Bench, run_id: str, tries: int | None = None) -> None:
-    """Carry out a run as a flow run, with the models that are open already."""
+async def through_prefect(bench: Bench, run_id: str, tries: int | None = None, shards: int = 1) -> None:
+    """Carry out a run as a flow run, or as so many, with the models that are open already."""
     token = _open.set(bench)
     try:
         with tags(*tags_of(bench.config)):
-            await align_flow(run_id, tries)
+            await align_flow(run_id, tries, shards)
     finally:
         _open.reset(token)
 
@@ -92,20 +95,31 @@ def _name() -> str:
 
 
 @flow(name="align", flow_run_name=_name, persist_result=False)
-async def align_flow(run_id: str, tries: int | None = None) -> str:
-    """Carry out (or go on with) a run on record, named by its id alone; returns the id.
+async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) -> str:
+    """Carry out (or go on with) a run on record, named by its id or an unambiguous part alone; returns the id.
 
     A deployed flow finds the record in ALIGNTREE_RECORD. Our run id, not Prefect's, is what resume goes by. Searches
-    that were claimed as often as `tries` are left alone.
+    that were claimed as often as `tries` are left alone. A deployed flow run, and each of several `shards`, stays until
+    nobody works on the run any more; the first of them alone publishes.
     """
+    deployed = _open.get() is None
+    if deployed:
+        with open_record() as record:
+            row = record.run(run_id)
+        if not row.unfinished:  # no model needs to be loaded
+            return row.id
+        run_id = row.id
+    another = deployed and flow_run.parent_flow_run_id is not None
     with TagsContext(current_tags=set()):  # a tag of a task costs two questions at the server, for its slots by tag
         async with _bench(run_id) as bench:
             bench.tally.heard = get_run_logger().warning
+            work = partial(bench.carry_out, run_id, lambda search: _as_task(bench, search), tries)
             try:
-                async with _progress(bench.tally):
-                    await bench.carry_out(run_id, around=lambda search: _as_task(bench, search), tries=tries)
+                async with _progress(bench.tally), others(run_id, tries, shards):
+                    await work(stay=deployed or shards > 1)
             finally:
-                await publish(summarize(bench.record, run_id, bench.config))
+                if not another:
+                    await publish(summarize(bench.record, run_id, bench.config))
     return run_id
 
 
