@@ -98,30 +98,9 @@ class Bench:
             searches=searches,
         )
 
-    async def carry_out(
-        self, run_id: str, around: Callable[[Search], Search] | None = None, tries: int | None = None
-    ) -> None:
-        """All searches of the run that nobody else holds, some at once; `around` wraps each (Prefect makes it a task).
-
-        Those that were claimed as often as `tries` are left alone. Raises RunInterrupted when some did not end.
-        """
-        self.tally.run = run_id
-        rows = self.record.searches(run_id)
-        unfinished = [row.id for row in rows if not row.ended and (tries is None or row.fence < tries)]
-        self.tally.searches, self.tally.done = len(rows), sum(row.ended for row in rows)
-        search = around(self.search) if around else self.search
-        failures = await _gather(search, unfinished, self.config.searches_at_once)
-        left = sum(not row.ended for row in self.record.searches(run_id))
-        if failures:
-            first = failures[0]
-            told = first if isinstance(first, _OURS) else f"{type(first).__name__}: {first}"
-            raise RunInterrupted(
-                f"{left} of {len(rows)} searches did not end: {told}",
-                where=f"run {run_id}",
-                mend=f"What was paid for is on record: aligntree resume {run_id}",
-            ) from first
-        if not left:
-            await self.record.end_run(run_id)
+    async def carry_out(self, run_id: str) -> None:
+        """All searches of the run that nobody else holds, some at once. Raises RunInterrupted."""
+        await carry_out(self.record, self.config, self.tally, run_id, self.search)
 
     async def search(self, search_id: str) -> str:
         """Claim one search and go on with it from the record; returns its status (`running`: another worker's)."""
@@ -139,6 +118,31 @@ class Bench:
             await self.record.release(journal, status, begun.method.result().to_json())
         self.tally.done += 1
         return status
+
+
+async def carry_out(
+    record: Record, config: RunConfig, tally: Tally, run_id: str, search: Search, tries: int | None = None
+) -> None:
+    """All searches of the run that nobody else holds, some at once, by `search`.
+
+    Those that were claimed as often as `tries` are left alone. Raises RunInterrupted when some did not end.
+    """
+    tally.run = run_id
+    rows = record.searches(run_id)
+    unfinished = [row.id for row in rows if not row.ended and (tries is None or row.fence < tries)]
+    tally.searches, tally.done = len(rows), sum(row.ended for row in rows)
+    failures = await _gather(search, unfinished, config.searches_at_once)
+    left = sum(not row.ended for row in record.searches(run_id))
+    if failures:
+        first = failures[0]
+        told = first if isinstance(first, _OURS) else f"{type(first).__name__}: {first}"
+        raise RunInterrupted(
+            f"{left} of {len(rows)} searches did not end: {told}",
+            where=f"run {run_id}",
+            mend=f"What was paid for is on record: aligntree resume {run_id}",
+        ) from first
+    if not left:
+        await record.end_run(run_id)
 
 
 @asynccontextmanager
