@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
@@ -51,9 +51,7 @@ def check_cluster() -> None:
     try:
         socket.create_connection((at.hostname, at.port or 0), _ANSWERS_WITHIN_S).close()
     except OSError as error:
-        raise ClusterUnreachable(
-            f"does not answer ({error})", where=f"{CLUSTER}={address}", mend=f"Start it, or unset {CLUSTER}"
-        ) from None
+        raise _unreachable(address, error) from None
 
 
 def _runner_class(address: str) -> type[TaskRunner[Any]]:
@@ -77,7 +75,8 @@ def _runner_class(address: str) -> type[TaskRunner[Any]]:
 async def searching_on(address: str, options: Mapping[str, Any], run_id: str) -> AsyncIterator[Search]:
     """The way to carry out a run's searches on a cluster, from within a flow run; `options` are those of a task."""
     search_task = task(**options)(search_here)
-    with _runner_class(address)(address=address) as runner:  # type: ignore[call-arg] # both integrations take it
+    with ExitStack() as connected:
+        runner = await asyncio.to_thread(_connect, address, connected)
 
         async def search(search_id: str) -> str:
             loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -88,6 +87,26 @@ async def searching_on(address: str, options: Mapping[str, Any], run_id: str) ->
             return status
 
         yield search
+
+
+def _connect(address: str, connected: ExitStack) -> TaskRunner[Any]:
+    """Raises ClusterUnreachable."""
+    try:
+        made = _runner_class(address)(address=address)  # type: ignore[call-arg] # both integrations take it
+        runner: TaskRunner[Any] = connected.enter_context(made)
+        getattr(runner, "client", None)  # Dask's connects when it is first asked for
+    except OSError as error:
+        raise _unreachable(address, error) from error
+    return runner
+
+
+def _unreachable(address: str, error: OSError) -> ClusterUnreachable:
+    told = str(error).strip().splitlines()[-1:]
+    return ClusterUnreachable(
+        f"does not answer ({told[0] if told else type(error).__name__})",
+        where=f"{CLUSTER}={address}",
+        mend=f"Start it, or unset {CLUSTER}",
+    )
 
 
 async def leases_ended(record: Record, run_id: str) -> bool:

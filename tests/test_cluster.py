@@ -50,6 +50,7 @@ def process(*command: str, told: str, first: str = "") -> Iterator[subprocess.Po
     """
     path = os.pathsep.join([str(Path(first).absolute()), str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"ALIGNTREE_RECORD": str(Path("r.db").absolute()), "PYTHONPATH": path}
+    environment |= {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120", "RAY_USAGE_STATS_ENABLED": "0"}
     with Path(told).open("w", encoding="utf-8") as out:
         started = subprocess.Popen(command, env=environment, stdout=out, stderr=out, text=True)
     try:
@@ -95,10 +96,10 @@ def ray() -> Iterator[str]:
     Path("site/sitecustomize.py").write_text(_IN_RAY, encoding="utf-8")
     ports = [free_port() for _ in range(2)]
     options = f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--include-dashboard=false", "--num-cpus=2"
-    command = sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.1"
+    command = sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.2"
     with process(*command, *options, f"--temp-dir={_ray_folder()}", told="head", first="site") as head:
         line("head", r"(Ray runtime started)", head)
-        yield f"ray://127.0.0.1:{ports[1]}"
+        yield f"ray://127.0.0.2:{ports[1]}"
         head.terminate()  # it ends its own processes
         head.wait(60)
 
