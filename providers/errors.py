@@ -69,5 +69,5 @@ class CallFailed(ProviderError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors go from one process of a cluster to another; this one is not made of its message alone."""
-        known = {"where": self.where, "blame": self.blame, "billed": self.billed, "mend": self.mend}
-        return partial(type(self), self.what, **known), (), self.__dict__
+        again = partial(type(self), self.what, where=self.where, blame=self.blame, billed=self.billed, mend=self.mend)
+        return again, (), self.__dict__

@@ -97,11 +97,14 @@ def ray() -> Iterator[str]:
     ports = [free_port() for _ in range(2)]
     options = f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--include-dashboard=false", "--num-cpus=2"
     command = sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.2"
-    with process(*command, *options, f"--temp-dir={_ray_folder()}", told="head", first="site") as head:
+    short = tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)  # its sockets may have no long names
+    with short as folder, process(*command, *options, f"--temp-dir={folder}", told="head", first="site") as head:
         line("head", r"(Ray runtime started)", head)
-        yield f"ray://127.0.0.2:{ports[1]}"
-        head.terminate()  # it ends its own processes
-        head.wait(60)
+        try:
+            yield f"ray://127.0.0.2:{ports[1]}"
+        finally:
+            head.terminate()  # it ends its own processes
+            head.wait(60)
 
 
 _IN_RAY = """
@@ -109,11 +112,6 @@ import sys
 if any("default_worker" in word for word in sys.orig_argv):
     import tests.formula_flows
 """
-
-
-def _ray_folder() -> str:
-    """Of a short name: that of its sockets may not be long."""
-    return tempfile.mkdtemp(prefix="ray")
 
 
 def free_port() -> int:
