@@ -170,8 +170,10 @@ def _told(row: SearchRow) -> str:
 
 
 async def _worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
+    """Not where every call would fail, nor where it is the user's to mend (exit status 2)."""
     failure = await state.aresult(raise_on_failure=False)
-    return not (isinstance(failure, CallFailed) and failure.blame in STOPS_THE_RUN)
+    stops = isinstance(failure, CallFailed) and failure.blame in STOPS_THE_RUN
+    return not stops and getattr(failure, "exit_status", 1) != 2
 
 
 SEARCH_TASK: Final[dict[str, Any]] = {

@@ -159,6 +159,7 @@ async def test_searches_go_to_the_processes_of_a_dask_cluster_and_survive_one_th
     api.delay = lambda: 0.1
     run_id, refused, held = [await begun(config, prompts) for prompts in (PROMPTS, PROMPTS, PROMPTS[:2])]
     monkeypatch.setenv("ALIGNTREE_RECORD", "r.db")
+    other = await begun(config, PROMPTS[:2], "other.db")
     monkeypatch.setattr("flows.bench.open_scorer", _nothing_is_opened)  # in the flow's own process
     with closing(Record.open("r.db")) as record, dask(2) as (address, workers):
         monkeypatch.setenv(CLUSTER, address)
@@ -178,10 +179,11 @@ async def test_searches_go_to_the_processes_of_a_dask_cluster_and_survive_one_th
         assert trees("r.db", run_id) == trees("whole.db")
         await a_refused_key_ends_the_run(api, refused)
         await what_a_machine_held_that_is_gone_is_gone_on_with(record, held, monkeypatch)
+        await a_run_on_another_record_is_refused(other, monkeypatch)
 
 
-async def begun(config: RunConfig, prompts: list[str]) -> str:
-    async with open_bench(config, "r.db") as bench:
+async def begun(config: RunConfig, prompts: list[str], record: str = "r.db") -> str:
+    async with open_bench(config, record) as bench:
         return await bench.begin(prompts)
 
 
@@ -210,6 +212,12 @@ async def what_a_machine_held_that_is_gone_is_gone_on_with(
         connection.commit()
     await align_flow(run_id)
     assert record.run(run_id).statuses == {"done": 2}
+
+
+async def a_run_on_another_record_is_refused(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALIGNTREE_RECORD", "other.db")  # in the flow's own process; those of the cluster have theirs
+    with pytest.raises(RunInterrupted, match=rf"2 of 2 searches did not end: .*{run_id}"):
+        await align_flow(run_id)
 
 
 def _nothing_is_opened(*_: object) -> None:

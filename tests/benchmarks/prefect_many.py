@@ -92,26 +92,42 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.2)
 
 
-async def times(config: RunConfig, record: str, prompts: int) -> list[float]:
-    """When the first, the hundredth, the two hundredth ... search ended, in seconds, of a flow run."""
+@dataclass(frozen=True)
+class Moment:
+    """Seconds since the run began; CPU seconds of this process and of the server."""
+
+    wall: float
+    own: float
+    server: float
+
+    def since(self, before: Moment) -> tuple[float, float, float]:
+        return self.wall - before.wall, self.own - before.own, self.server - before.server
+
+
+async def moments(config: RunConfig, record: str, prompts: int, server: Server) -> list[Moment]:
+    """When none, a hundred, two hundred ... searches of a flow run had ended."""
     from flows.flow import through_prefect
 
-    tally, found = Tally(), [0.0]
+    tally = Tally()
     async with open_bench(config, record, tally=tally) as bench:
         run_id = await bench.begin([f"Prompt {number}" for number in range(prompts)])
         began = time.perf_counter()
 
+        def now() -> Moment:
+            return Moment(time.perf_counter() - began, time.process_time(), server.cpu)
+
+        found = [now()]
+
         async def look() -> None:
             while True:
-                while tally.done >= _STEP * len(found):
-                    found.append(time.perf_counter() - began)
+                if tally.done >= _STEP * len(found):
+                    found.append(now())
                 await asyncio.sleep(_LOOKS_EVERY_S)
 
         looking = asyncio.create_task(look())
         await through_prefect(bench, run_id)
         looking.cancel()
-    found += [time.perf_counter() - began] * (prompts // _STEP + 1 - len(found))
-    return found
+    return found if len(found) > prompts // _STEP else [*found, now()]
 
 
 def caught_up(server: Server, prompts: int) -> float:
@@ -136,20 +152,22 @@ def main() -> None:
 
         config = config_for(base, methods=[{"name": "base"}], searches_at_once=given.at_once, name="many")
         with patch("flows.bench.open_scorer", open_formula_scorer):
-            asyncio.run(times(config, f"{folder}/warm.db", _STEP))
-            late = caught_up(server, _STEP)
+            asyncio.run(moments(config, f"{folder}/warm.db", _STEP, server))
+            caught_up(server, _STEP)
             cpu, size, runs = server.cpu, server.size, server.task_runs().get("COMPLETED", 0)
-            ended = asyncio.run(times(config, f"{folder}/r.db", given.prompts))
+            found = asyncio.run(moments(config, f"{folder}/r.db", given.prompts, server))
         during = server.cpu - cpu
         late = caught_up(server, runs + given.prompts)
-        each = [after - before for before, after in pairwise(ended)]
-        table = Table("searches", "seconds", title=f"seconds per {_STEP} searches of one call, {given.at_once} at once")
+        each = [after.since(before) for before, after in pairwise(found)]
+        heads = "searches", "seconds", "CPU seconds", "of the server"
+        table = Table(*heads, title=f"per {_STEP} searches of one call, {given.at_once} at once")
         for number in sorted({0, 1, len(each) // 2, len(each) - 2, len(each) - 1}):
-            table.add_row(f"{_STEP * number + 1} to {_STEP * (number + 1)}", f"{each[number]:.2f}")
+            told = f"{_STEP * number + 1} to {_STEP * (number + 1)}"
+            table.add_row(told, *(f"{seconds:.2f}" for seconds in each[number]))
         Console().print(table)
         made, grown = given.prompts, server.size - size
         print(
-            f"{made} searches in {ended[-1]:.0f} s: {1000 * ended[-1] / made:.1f} ms each\n"
+            f"{made} searches in {found[-1].wall:.0f} s: {1000 * found[-1].wall / made:.1f} ms each\n"
             f"server: {1000 * (server.cpu - cpu) / made:.1f} ms of CPU time a search "
             f"({1000 * during / made:.1f} by the end of the run), caught up {late:.0f} s after it\n"
             f"its database: {size / 1e6:.1f} MB before, {grown / 1e6:.1f} MB more, {grown / made / 1e3:.1f} KB a search"
