@@ -6,7 +6,7 @@ ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system test-ray lint adapter held-out bench bench-scoring bench-prefect docs clean
+.PHONY: help install demo test test-system test-ray lint adapter held-out bench bench-scoring bench-prefect bench-sharding docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -35,7 +35,7 @@ demo: $(VENV)/.installed  ## the main job: 8 prompts, plainly and searched for, 
 test: $(VENV)/.developing  ## all tests but those that need a GPU, Debian packages or Ray
 	$(BIN)/python -m pytest
 
-test-system: $(VENV)/.developing  ## the tests that need Debian packages: Chromium
+test-system: $(VENV)/.developing  ## the tests that need Debian packages: Chromium, PostgreSQL
 	$(BIN)/python -m pytest -m system
 
 test-ray: $(VENV)/.developing  ## the tests that need Ray, which is installed for them
@@ -74,6 +74,9 @@ bench-scoring: $(VENV)/.installed  ## the weak pair's work: only what is new, ag
 
 bench-prefect: $(VENV)/.developing  ## what a flow run adds to a search, against the driver alone
 	$(BIN)/python -m tests.benchmarks.prefect_overhead
+
+bench-sharding: $(VENV)/.developing  ## searches a second with 1, 2 and 4 workers; needs Debian's PostgreSQL
+	$(BIN)/python -m tests.benchmarks.sharding
 
 docs: $(VENV)/.developing  ## write docs/settings.md anew from the code
 	$(BIN)/python -m tests.docs_settings

@@ -25,18 +25,15 @@ from flows.replay import start
 from flows.search import Driver, Models
 from flows.self_test import check_scorer
 from flows.served import Servers
+from flows.share import Search, Share
 from flows.tally import Tally
-from providers import STOPS_THE_RUN, CallFailed, ProviderError, StrongModel, open_strong_model
+from providers import ProviderError, StrongModel, open_strong_model
 from providers.gate import Gate
 from scoring import BatchScorer, Scorer, ScoringError, model_dir, open_scorer
-from store import NewRun, NewSearch, Record, StoreError, new_run_id
+from store import ENDED, NewRun, NewSearch, Record, StoreError, new_run_id
 from store.settings import DEFAULT_URL, ENVIRONMENT
 
 _OURS = (FlowError, ProviderError, ScoringError, StoreError)
-
-Search = Callable[[str], Awaitable[str]]
-"""Carry out the search with this id; returns its status."""
-
 
 Look = Callable[[StrongModel, Scorer, Judging | None], Awaitable[Mapping[str, Any]]]
 """What is to be known of the models before they are worked with."""
@@ -108,7 +105,7 @@ class Bench:
         begun = start(self.record, self.config, self.finding, row)
         journal = await self.record.claim(search_id)
         if journal is None:
-            return "running"
+            return "running" if (status := self.record.search(search_id).status) not in ENDED else status
         status = "interrupted"
         try:
             history = self.record.history(search_id)
@@ -116,24 +113,31 @@ class Bench:
             status = "done" if result.node is not None else "failed"
         finally:
             await self.record.release(journal, status, begun.method.result().to_json())
-        self.tally.done += 1
         return status
 
 
 async def carry_out(
-    record: Record, config: RunConfig, tally: Tally, run_id: str, search: Search, tries: int | None = None
+    record: Record,
+    config: RunConfig,
+    tally: Tally,
+    run_id: str,
+    search: Search,
+    tries: int | None = None,
+    *,
+    stay: bool = False,
 ) -> None:
     """All searches of the run that nobody else holds, some at once, by `search`.
 
-    Those that were claimed as often as `tries` are left alone. Raises RunInterrupted when some did not end.
+    Those that were claimed as often as `tries` are left alone. Who is to `stay` does not end while others work on the
+    run: what one of them leaves, gone or stalled, is gone on with here. Raises RunInterrupted when some did not end.
     """
     tally.run = run_id
     rows = record.searches(run_id)
-    unfinished = [row.id for row in rows if not row.ended and (tries is None or row.fence < tries)]
     tally.searches, tally.done = len(rows), sum(row.ended for row in rows)
-    failures = await _gather(search, unfinished, config.searches_at_once)
-    left = sum(not row.ended for row in record.searches(run_id))
-    if failures:
+    share = Share(record, run_id, tally, tries, stay)
+    failures = await share.carry_out(search, config.searches_at_once)
+    left = len(rows) - record.stock(run_id, (), tries).ended
+    if failures and (left or not stay):  # else others did what failed here
         first = failures[0]
         told = first if isinstance(first, _OURS) else f"{type(first).__name__}: {first}"
         raise RunInterrupted(
@@ -237,28 +241,6 @@ def _prices(models: Models) -> dict[str, Any]:
 
 def _told(scorer: Scorer) -> dict[str, str]:
     return {"scorer": scorer.name, "scale": scorer.scale} | dict(scorer.traits)
-
-
-async def _gather(search: Search, search_ids: Sequence[str], at_once: int) -> list[Exception]:
-    """Carry out all, some at once. What the world does to one does not stop the others, but once a key or a model is
-    refused none is begun any more.
-    """
-    slots = asyncio.Semaphore(at_once)
-    failures: list[Exception] = []
-
-    async def within(search_id: str) -> None:
-        async with slots:
-            if any(isinstance(f, CallFailed) and f.blame in STOPS_THE_RUN for f in failures):
-                return
-            try:
-                await search(search_id)
-            except Exception as failure:  # told by carry_out, whatever it is
-                failures.append(failure)
-
-    async with asyncio.TaskGroup() as group:
-        for search_id in search_ids:
-            group.create_task(within(search_id))
-    return failures
 
 
 def _versions() -> dict[str, str]:

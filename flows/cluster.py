@@ -20,10 +20,9 @@ from urllib.parse import urlsplit
 from prefect import task
 from prefect.task_runners import TaskRunner
 
-from flows.bench import Bench, Search, open_bench_of
+from flows.bench import Bench, open_bench_of
 from flows.errors import BadConfig, FlowError
-from store import Record
-from store.lease import LIFE_MS
+from flows.share import Search
 
 CLUSTER: Final = "ALIGNTREE_CLUSTER"
 """The environment variable that names a cluster, as its scheduler or head tells its address."""
@@ -107,14 +106,6 @@ def _unreachable(address: str, error: OSError) -> ClusterUnreachable:
         where=f"{CLUSTER}={address}",
         mend=f"Start it, or unset {CLUSTER}",
     )
-
-
-async def leases_ended(record: Record, run_id: str) -> bool:
-    """Where some of a run's searches are held: waits until a machine that is gone holds none of them any more."""
-    if not record.held(run_id):
-        return False
-    await asyncio.sleep(LIFE_MS / 1000)
-    return True
 
 
 def search_here(run_id: str, search_id: str) -> str:

@@ -24,28 +24,30 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-from flows.bench import Bench, Search, carry_out, open_bench_of, open_record
-from flows.cluster import check_cluster, cluster_of, leases_ended, searching_on
+from flows.bench import Bench, carry_out, open_bench_of, open_record
+from flows.cluster import check_cluster, cluster_of, searching_on
 from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.plan import config_of
 from flows.progress import run_line
 from flows.run import Summary, summarize
+from flows.sharding import Shards, others
+from flows.share import Search
 from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed
-from store import ENDED, Record, SearchRow
+from store import Record, SearchRow
 
 _SHOWN_EVERY_S = 2.0
 _open: ContextVar[Bench | None] = ContextVar("open_bench", default=None)
 """The bench that this process has open already, for a flow that is called rather than deployed."""
 
 
-async def through_prefect(bench: Bench, run_id: str, tries: int | None = None) -> None:
-    """Carry out a run as a flow run, with the models that are open already."""
+async def through_prefect(bench: Bench, run_id: str, tries: int | None = None, shards: int = 1) -> None:
+    """Carry out a run as a flow run, or as so many, with the models that are open already."""
     token = _open.set(bench)
     try:
         with tags(*tags_of(bench.config)):
-            await align_flow(run_id, tries)
+            await align_flow(run_id, tries, shards)
     finally:
         _open.reset(token)
 
@@ -94,23 +96,38 @@ def _name() -> str:
 
 
 @flow(name="align", flow_run_name=_name, persist_result=False)
-async def align_flow(run_id: str, tries: int | None = None) -> str:
+async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) -> str:
     """Carry out (or go on with) a run on record, named by its id alone; returns the id.
 
     A deployed flow finds the record in ALIGNTREE_RECORD. Our run id, not Prefect's, is what resume goes by. Searches
     that were claimed as often as `tries` are left alone. Where ALIGNTREE_CLUSTER names a Dask or Ray cluster, they are
-    carried out there.
+    carried out there. A deployed flow run, one on a cluster, and each of several `shards`, stays until nobody works on
+    the run any more; the first of them alone publishes.
     """
+    deployed = _is_deployed()
+    if deployed and _has_ended(run_id):
+        return run_id
+    another = deployed and flow_run.parent_flow_run_id is not None
     async with _work(run_id) as work:
         work.tally.heard = get_run_logger().warning
         try:
-            async with _progress(work.tally):
-                await work.carry_out(run_id, tries)
-                if work.elsewhere and await leases_ended(work.record, run_id):
-                    await work.carry_out(run_id, tries)
+            async with _progress(work.tally), others(run_id, tries, shards):
+                await work.carry_out(run_id, tries, stay=deployed or shards > 1 or work.elsewhere)
         finally:
-            await publish(summarize(work.record, run_id, work.config))
+            if not another:
+                await publish(summarize(work.record, run_id, work.config))
     return run_id
+
+
+def _is_deployed() -> bool:
+    """Not for the flow itself to look up: a cluster is sent the flow with all that it names, and this cannot be."""
+    return _open.get() is None
+
+
+def _has_ended(run_id: str) -> bool:
+    """Then no model needs to be loaded."""
+    with open_record() as record:
+        return not record.run(run_id).unfinished
 
 
 @dataclass(frozen=True)
@@ -123,8 +140,8 @@ class _Work:
     search: Search
     elsewhere: bool
 
-    async def carry_out(self, run_id: str, tries: int | None) -> None:
-        await carry_out(self.record, self.config, self.tally, run_id, self.search, tries)
+    async def carry_out(self, run_id: str, tries: int | None, *, stay: bool) -> None:
+        await carry_out(self.record, self.config, self.tally, run_id, self.search, tries, stay=stay)
 
 
 @asynccontextmanager
@@ -143,7 +160,6 @@ async def _work(run_id: str) -> AsyncIterator[_Work]:
             async def search(search_id: str) -> str:
                 status = await on_cluster(search_id)
                 get_run_logger().info(_told(record.search(search_id)))
-                tally.done += status in ENDED
                 return status
 
             yield _Work(record, config, tally, search, True)

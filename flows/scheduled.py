@@ -20,6 +20,7 @@ from flows.flow import through_prefect
 from flows.plan import new_searches
 from flows.prompts import read_prompts
 from flows.run import told_holders
+from flows.sharding import Shards, check_shards
 from flows.wanted import Wanted, wanted
 from providers import ProviderError
 from scoring import ScoringError
@@ -41,17 +42,20 @@ def _name() -> str:
 
 
 @flow(name="align-new", flow_run_name=_name, persist_result=False)
-async def align_new(prompts: Prompts, config: RunConfig, tries: Tries = 5) -> list[str]:
+async def align_new(prompts: Prompts, config: RunConfig, tries: Tries = 5, shards: Shards = 1) -> list[str]:
     """Search what no run on record has searched yet, by identity: prompt, occurrence, settings, seed.
 
     Runs that were cut off are gone on with first, as far as nobody else works on them, and only as far as `prompts` and
     `config` still ask for one of their searches. Returns the ids of the runs that it worked on, each a flow run of its
-    own. The record is the one that ALIGNTREE_RECORD names; keys come from the environment: neither is a parameter.
+    own, or as many as `shards`, where workers are free. The record is the one that ALIGNTREE_RECORD names; keys come
+    from the environment: neither is a parameter.
 
     Raises RunInterrupted where one of them did not end; the next scheduled run goes on.
     """
     _check_record()
     check_cluster()
+    if shards > 1:
+        await check_shards(shards)
     log, searches = get_run_logger(), new_searches(config, read_prompts((), prompts))
     with open_record(create=True) as record:
         found = wanted(record, searches, tries)
@@ -61,7 +65,7 @@ async def align_new(prompts: Prompts, config: RunConfig, tries: Tries = 5) -> li
         runs.append(run_id)
         try:
             async with open_bench_of(run_id) as bench:
-                await through_prefect(bench, run_id, tries)
+                await through_prefect(bench, run_id, tries, shards)
         except _OURS as failure:  # one run's trouble does not keep others from being gone on with
             failures.append(failure)
     if found.new:
@@ -69,7 +73,7 @@ async def align_new(prompts: Prompts, config: RunConfig, tries: Tries = 5) -> li
             begun = await bench.begin_what_is_new(searches, tries)
             if begun is not None:  # else another flow run was faster
                 runs.append(begun)
-                await through_prefect(bench, begun)
+                await through_prefect(bench, begun, shards=shards)
     if failures:
         raise RunInterrupted(
             f"{len(failures)} of {len(runs)} runs did not end: {failures[0]}",

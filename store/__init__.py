@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from store.budget import Cost
     from store.history import History
     from store.journal import Journal
-    from store.record import ENDED, NewRun, NewSearch, Record, RunRow, SearchRow, new_run_id
+    from store.lease import ENDED
+    from store.record import NewRun, NewSearch, Record, RunRow, SearchRow, new_run_id
     from store.rows import AskRow, CallKey, Exchange, NodeRow, ReplyRow, ScoreRow, TellRow
-    from store.standing import Standing, known_keys
+    from store.standing import Standing, Stock, known_keys
     from store.sums import SearchCost, Totals
     from store.upgrade import Upgrade, upgrade_record
 
@@ -23,12 +24,13 @@ _LAZY = {
     **dict.fromkeys(("Chains", "Fault"), "audit"),
     **dict.fromkeys(("SearchCost", "Totals"), "sums"),
     **dict.fromkeys(("Upgrade", "upgrade_record"), "upgrade"),
-    **dict.fromkeys(("Standing", "known_keys"), "standing"),
+    **dict.fromkeys(("Standing", "Stock", "known_keys"), "standing"),
     "Cost": "budget",
+    "ENDED": "lease",
     "History": "history",
     "Journal": "journal",
     **dict.fromkeys(("AskRow", "CallKey", "Exchange", "NodeRow", "ReplyRow", "ScoreRow", "TellRow"), "rows"),
-    **dict.fromkeys(("ENDED", "NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "new_run_id"), "record"),
+    **dict.fromkeys(("NewRun", "NewSearch", "Record", "RunRow", "SearchRow", "new_run_id"), "record"),
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "SearchCost",
     "SearchRow",
     "Standing",
+    "Stock",
     "StoreError",
     "TellRow",
     "Totals",

@@ -22,6 +22,8 @@ from store.errors import StoreError
 from store.schema import now, searches
 
 LIFE_MS = 15_000
+ENDED = frozenset({"done", "failed"})
+"""The statuses of searches that are not gone on with."""
 _PROC = Path("/proc/self").parent
 _RENEW_EVERY_S = 5.0
 
@@ -76,13 +78,13 @@ class Lease:
 
 
 def claim(connection: Connection, search_id: str, owner: str) -> Lease | None:
-    """Take the search for `owner`, or None while another who lives holds it."""
+    """Take the search for `owner`, or None while another who lives holds it, and where it has ended."""
     row = connection.execute(
-        select(searches.c.owner, searches.c.fence, (searches.c.expires > now()).label("alive"))
+        select(searches.c.status, searches.c.owner, searches.c.fence, (searches.c.expires > now()).label("alive"))
         .where(searches.c.id == search_id)
         .with_for_update(skip_locked=True)
     ).one_or_none()
-    if row is None:  # being written to: its owner lives
+    if row is None or row.status in ENDED:  # none: being written to, its owner lives
         return None
     if row.owner not in (None, owner) and row.alive and not is_dead(row.owner):
         return None

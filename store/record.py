@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -16,18 +16,15 @@ from store.database import Database, one_at_a_time
 from store.errors import NotOnRecord
 from store.history import History, exchanges, history
 from store.journal import Journal
-from store.lease import Lease, Renewer, claim
+from store.lease import ENDED, Lease, Renewer, claim
 from store.probes import Probing, known_finding
 from store.rates import take
 from store.rows import Exchange
 from store.schema import now, runs, searches
 from store.settings import record_url, shown
-from store.standing import Standing, known_keys, of_keys, of_run
+from store.standing import Standing, Stock, known_keys, of_keys, of_run, stock
 from store.sums import SearchCost, Totals, costs, totals
 from store.transfer import dump_run, load_runs
-
-ENDED = frozenset({"done", "failed"})
-"""The statuses of searches that are not gone on with."""
 
 _BEGINNING = 0x616C6E6577  # "alnew": of those who begin what is new
 
@@ -170,6 +167,10 @@ class Record:
         """A run's searches that somebody who lives works on."""
         return self._database.read(lambda connection: of_run(connection, run_id))
 
+    def stock(self, run_id: str, besides: Collection[str], tries: int | None, first: int = 0) -> Stock:
+        """What there is to do of a run, `besides` these searches: see `store.standing.stock`."""
+        return self._database.read(lambda c: stock(c, run_id, self._renewer.owner, besides, tries, first))
+
     def runs(self) -> list[RunRow]:
         """All runs, newest first."""
         return self._database.read(lambda connection: _runs(connection, true()))
@@ -237,7 +238,7 @@ class Record:
         return self._database.read(lambda connection: exchanges(connection, search_id))
 
     async def claim(self, search_id: str) -> Journal | None:
-        """Take a search to work on; None while a living owner holds it. Settles what a dead owner left unanswered."""
+        """Take a search to work on; None if one who lives holds it, or it has ended. Settles what a dead owner left."""
         if self._renewer.holds(search_id):
             return None
         owner = self._renewer.owner  # what it holds no more, it may take again: a release that failed

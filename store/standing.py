@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, true
 
-from store.lease import is_dead, place_of
+from store.lease import ENDED, is_dead, place_of
 from store.schema import now, searches
 
 _AT_ONCE = 5_000
 """Identities in one statement: databases limit its parameters."""
+_FREE = 64
+"""As many are told at a time: what is free is found by going through the whole run."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,51 @@ def of_keys(connection: Connection, keys: Sequence[str]) -> list[Standing]:
 
 def of_run(connection: Connection, run_id: str) -> list[Standing]:
     """A run's searches that somebody holds, oldest first."""
-    return [s for s in _standings(connection, searches.c.run_id == run_id) if s.holder]
+    held = and_(searches.c.run_id == run_id, searches.c.expires > now())
+    return [s for s in _standings(connection, held) if s.holder]
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How far a run is: how many searches `ended`, the next that are `free`, each with its fence, which tells whether
+    it still is, and whether there are others `left` to wait for.
+    """
+
+    ended: int
+    free: Sequence[tuple[str, int]]
+    left: bool
+
+
+def stock(
+    connection: Connection, run_id: str, owner: str, besides: Collection[str], tries: int | None, first: int
+) -> Stock:
+    """What an owner finds to do.
+
+    Free is what has not ended, is held by nobody who lives and was claimed less often than `tries`, `besides` what it
+    has in hand; in the order of the prompts, from the one at `first` on, around their end. Left is what another holds,
+    who may yet be gone.
+    """
+    of_run, held = searches.c.run_id == run_id, searches.c.expires > now()
+    few = true() if tries is None else searches.c.fence < tries
+    query = (
+        select(searches.c.id, searches.c.fence, searches.c.owner)
+        .where(of_run, searches.c.status.not_in(ENDED), few)
+        .order_by(searches.c.position < first, searches.c.position)
+    )
+    unheld = query.where(or_(searches.c.owner.is_(None), ~held)).limit(len(besides) + _FREE)
+    rows = connection.execute(unheld).all() or _of_the_dead(connection.execute(query.where(held)).all())
+    free = [(row.id, row.fence) for row in rows if row.id not in besides]
+    elsewhere = select(searches.c.id).where(of_run, held, searches.c.owner != owner).limit(1)
+    ended = select(func.count()).where(of_run, searches.c.status.in_(ENDED))
+    return Stock(
+        connection.execute(ended).scalar_one(), free[:_FREE], connection.execute(elsewhere).first() is not None
+    )  # fmt: skip
+
+
+def _of_the_dead(rows: Sequence[Any]) -> Sequence[Any]:
+    """What owners still seem to hold who ran on this host and are gone."""
+    dead = {owner for owner in {row.owner for row in rows} if is_dead(owner)}
+    return [row for row in rows if row.owner in dead]
 
 
 def known_keys(found: Iterable[Standing], tries: int) -> set[str]:

@@ -9,12 +9,15 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 from flows.bench import open_bench, open_bench_of
 from flows.cli import main
+from flows.plan import new_searches
+from flows.wanted import wanted
 from providers.base import ContinuationRequest, Reply
 from providers.litellm import LiteLLMStrongModel
 from store.database import Database, Together, Work
@@ -101,6 +104,34 @@ def _go_on(record: str, run_id: str, most_bytes: int | None, lease_ms: int) -> N
         patch("store.lease.LIFE_MS", lease_ms),
         patch("store.lease._RENEW_EVERY_S", lease_ms / 3000),
     ):
+        asyncio.run(work())
+
+
+def two_begin(base: str, record: str, settings: dict[str, Any], prompts: Sequence[str]) -> list[int | None]:
+    """Two new processes look for what is new of these prompts; once both have found that all are, they begin and do it.
+    Returns their exit codes.
+    """
+    looked = _PROCESSES.Barrier(2)
+    two = [_PROCESSES.Process(target=_begin_new, args=(base, record, settings, prompts, looked)) for _ in range(2)]
+    for process in two:
+        process.start()
+    for process in two:
+        process.join(60)
+    return [process.exitcode for process in two]
+
+
+def _begin_new(base: str, record: str, settings: dict[str, Any], prompts: Sequence[str], looked: Barrier) -> None:
+    async def work() -> None:
+        config = config_for(base, **settings)
+        searches = new_searches(config, prompts)
+        async with open_bench(config, record) as bench:
+            assert len(wanted(bench.record, searches, 5).new) == len(prompts)
+            looked.wait(60)
+            begun = await bench.begin_what_is_new(searches, 5)
+            if begun is not None:
+                await bench.carry_out(begun)
+
+    with patch("flows.bench.open_scorer", open_formula_scorer):
         asyncio.run(work())
 
 

@@ -178,7 +178,7 @@ async def test_searches_go_to_the_processes_of_a_dask_cluster_and_survive_one_th
         assert twice.total() <= 2  # what the dead one had on the wire
         assert trees("r.db", run_id) == trees("whole.db")
         await a_refused_key_ends_the_run(api, refused)
-        await what_a_machine_held_that_is_gone_is_gone_on_with(record, held, monkeypatch)
+        await what_a_machine_held_that_is_gone_is_gone_on_with(record, held)
         await a_run_on_another_record_is_refused(other, monkeypatch)
 
 
@@ -199,10 +199,7 @@ async def a_refused_key_ends_the_run(api: FormulaAPI, run_id: str) -> None:
     api.key = None
 
 
-async def what_a_machine_held_that_is_gone_is_gone_on_with(
-    record: Record, run_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flows.cluster.LIFE_MS", 5000)
+async def what_a_machine_held_that_is_gone_is_gone_on_with(record: Record, run_id: str) -> None:
     until = int(time.time() * 1000) + 4500
     with closing(sqlite3.connect("r.db")) as connection:
         query = (

@@ -23,6 +23,8 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 from prefect.utilities.callables import parameter_schema
 
 from flows import RunConfig, align_new, load_config
+from flows.deploying import deployment
+from flows.errors import BadConfig
 from flows.flow import PrefectUnreachable, check_server
 from store import Record
 from tests.conftest import Told
@@ -104,6 +106,53 @@ async def test_deploy_makes_a_scheduled_deployment_that_refuses_a_bad_config(
         for wrong in ({"searches_at_once": 0}, {"heat": 1}, {"strong": {"api_key_env": "sk-1 2"}}):
             with pytest.raises(PrefectHTTPStatusError):
                 await client.create_flow_run_from_deployment(made.id, parameters={"config": wrong})
+
+
+async def test_a_run_is_shared_by_as_many_flow_runs_as_the_deployment_says(
+    server: str, aligntree: Callable[..., Told], recipe: str
+) -> None:
+    given = ["deploy", recipe, "--file", "prompts.txt", "--work-pool", "sharing", "--set", "name=shared"]
+    async with get_client() as client:
+        await client.create_work_pool(WorkPoolCreate(name="sharing", type="process"))
+        status, _, err = await asyncio.to_thread(aligntree, *given, "--shards", "3")
+        assert status == 0, err
+        first, others = [await client.read_deployment_by_name(f"{flow}/shared") for flow in ("align-new", "align")]
+        assert first.parameters["shards"] == 3
+        assert (others.entrypoint, others.work_pool_name) == ("flows.flow.align_flow", "sharing")
+        assert others.parameters == {}  # it is told the run's id
+        with pytest.raises(PrefectHTTPStatusError):
+            await client.create_flow_run_from_deployment(first.id, parameters={"shards": 0})
+    status, _, err = await asyncio.to_thread(aligntree, *given, "--shards", "0")
+    assert (status, "--shards" in err) == (2, True), err
+
+
+def test_only_a_deployed_flow_is_shared(
+    prefect: None, formula_config: Callable[..., RunConfig], recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALIGNTREE_RECORD", str(Path("r.db").absolute()))
+    with pytest.raises(BadConfig, match="shards = 3: this flow run is of no deployment"):
+        asyncio.run(align_new("prompts.txt", formula_config(), shards=3))
+    assert not Path("r.db").exists()
+
+
+async def test_what_a_work_pool_runs_is_not_served_and_the_other_way_round(
+    server: str, aligntree: Callable[..., Told], recipe: str
+) -> None:
+    given = [recipe, "--file", "prompts.txt", "--set", "name=one_or_other"]
+    deploy = ["deploy", *given, "--work-pool", "mine"]
+    async with get_client() as client:
+        await client.create_work_pool(WorkPoolCreate(name="mine", type="process"))
+        status, _, err = await asyncio.to_thread(aligntree, *deploy)
+        assert status == 0, err
+        status, out, err = await asyncio.to_thread(aligntree, "serve", *given)
+        assert (status, out) == (2, "")
+        assert "align-new/one_or_other: is a deployment of work pool mine already" in err
+        made = await client.read_deployment_by_name("align-new/one_or_other")
+        await client.delete_deployment(made.id)
+        served = await asyncio.to_thread(deployment, load_config(recipe, ["name=one_or_other"]), "prompts.txt", None)
+        await served.aapply()  # as serving does
+        status, _, err = await asyncio.to_thread(aligntree, *deploy)
+        assert (status, "is a deployment of aligntree serve already" in err) == (2, True), err
 
 
 BAD: dict[str, tuple[list[str], str]] = {

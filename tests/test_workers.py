@@ -7,10 +7,15 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import pytest
 
 from flows import RunConfig, align
 from flows.audit import audit
+from flows.bench import open_bench_of
+from flows.tally import Tally
 from store import Record
 from tests import killing
 from tests.formula_api import FormulaAPI
@@ -44,6 +49,86 @@ def test_two_workers_share_a_run_and_do_each_search_once(
     record.close()
     assert asked(api) == whole
     assert trees(record_url) == trees("whole.db")
+
+
+def join(record: str, run: str, *, stay: bool) -> Tally:
+    """Work on a run in this process, too; returns what it saw and did."""
+
+    async def work() -> Tally:
+        async with open_bench_of(run, record) as bench:
+            await bench.carry_out(run, stay=stay)
+            return bench.tally
+
+    return asyncio.run(work())
+
+
+def begun_elsewhere(api: FormulaAPI, record: str, **given: int) -> tuple[str, BaseProcess]:
+    """A run of two searches, and the process that is at work on both."""
+    run = killing.begun(api.base, record, SETTINGS, PROMPTS[:2])
+    other = killing.start(record, run, **given)
+    opened = Record.open(record)
+    while len(opened.held(run)) < 2 or len(api.requests) < 3:
+        time.sleep(0.01)
+    opened.close()
+    return run, other
+
+
+@pytest.mark.parametrize("left_by", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_stays_does_what_another_leaves(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], record_url: str, left_by: signal.Signals
+) -> None:
+    asyncio.run(align(PROMPTS[:2], formula_config(**SETTINGS), record="whole.db"))
+    api.requests.clear()
+    api.delay = lambda: 0.5
+    run, other = begun_elsewhere(api, record_url, lease_ms=900)
+    os.kill(other.pid or 0, left_by)
+    api.delay = lambda: 0.0
+    try:
+        assert join(record_url, run, stay=True).done == 2
+    finally:
+        other.kill()
+        other.join()
+    record = Record.open(record_url)
+    assert audit(record, run).faults == ()
+    record.close()
+    assert trees(record_url) == trees("whole.db")
+
+
+async def test_what_has_ended_is_not_claimed_again(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], record_url: str
+) -> None:
+    summary = await align(PROMPTS[:1], formula_config(**SETTINGS), record=record_url)
+    record = Record.open(record_url)
+    (search,) = record.searches(summary.run_id)
+    assert await record.claim(search.id) is None
+    assert record.search(search.id).status == "done"
+    record.close()
+
+
+def test_what_another_ends_is_waited_for_and_not_done_again(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], record_url: str
+) -> None:
+    api.delay = lambda: 0.5
+    run, other = begun_elsewhere(api, record_url)
+    assert join(record_url, run, stay=False).done == 0  # nothing is free
+    tally = join(record_url, run, stay=True)
+    assert (tally.done, tally.calls) == (2, 0)
+    record = Record.open(record_url)
+    assert [(row.status, row.fence) for row in record.searches(run)] == [("done", 1), ("done", 1)]
+    record.close()
+    other.join(60)
+    assert other.exitcode == 0
+
+
+def test_of_two_who_begin_the_same_prompts_at_once_one_finds_them_begun(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], record_url: str
+) -> None:
+    Record.open(record_url, create=True).close()
+    assert killing.two_begin(api.base, record_url, SETTINGS, PROMPTS) == [0, 0]
+    record = Record.open(record_url)
+    (run,) = record.runs()
+    assert run.statuses == {"done": len(PROMPTS)}
+    record.close()
 
 
 def test_a_worker_that_stalls_past_its_lease_can_write_nothing_more(

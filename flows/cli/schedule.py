@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from flows.cli.options import RecordOption, Settings, quiet_libraries
-
-if TYPE_CHECKING:
-    from prefect.deployments.runner import RunnerDeployment
 
 RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A built-in recipe's name or a YAML file.")]
 File = Annotated[
@@ -28,6 +25,9 @@ def deploy(
     recipe: RecipeArgument,
     file: File,
     work_pool: Annotated[str, typer.Option("--work-pool", help="The Prefect work pool whose workers run it.")],
+    shards: Annotated[
+        int, typer.Option("--shards", min=1, help="Flow runs that share each run, on as many workers. Default: 1.")
+    ] = 1,
     cron: Cron = None,
     settings: Settings = None,
 ) -> None:
@@ -37,10 +37,15 @@ def deploy(
     (PREFECT_API_URL).
     """
     quiet_libraries()
+    from flows.config import load_config
     from flows.deploying import deploy as put
+    from flows.deploying import deployment, deployment_of_runs
 
-    name = asyncio.run(put(_deployment(recipe, file, cron, settings), work_pool))
-    print(f"deployed {name} to {work_pool}; at once: prefect deployment run {name!r}")
+    config = load_config(recipe, settings or ())
+    made = deployment(config, file, cron, shards)
+    _check_server()
+    asyncio.run(put([made, deployment_of_runs(config)], work_pool))
+    print(f"deployed {made.full_name} to {work_pool}; at once: prefect deployment run {made.full_name!r}")
 
 
 def serve(
@@ -55,22 +60,20 @@ def serve(
     Needs a Prefect server (PREFECT_API_URL).
     """
     quiet_libraries(logs=True)
-    from flows.deploying import absolute_record
+    from flows.config import load_config
+    from flows.deploying import absolute_record, check_owner, deployment
     from flows.deploying import serve as stay
 
-    made = _deployment(recipe, file, cron, settings)
+    made = deployment(load_config(recipe, settings or ()), file, cron)
+    _check_server()
+    asyncio.run(check_owner(made))
     os.environ["ALIGNTREE_RECORD"] = absolute_record(record)  # for the processes of its flow runs
     print(f"serving {made.full_name}; at once: prefect deployment run {made.full_name!r}", flush=True)
     with suppress(KeyboardInterrupt):
         asyncio.run(stay(made))
 
 
-def _deployment(recipe: str, file: str, cron: str | None, settings: list[str] | None) -> RunnerDeployment:
-    """Checked, and so is the server that it is for."""
-    from flows.config import load_config
-    from flows.deploying import deployment
+def _check_server() -> None:
     from flows.flow import check_server
 
-    made = deployment(load_config(recipe, settings or ()), file, cron)
     asyncio.run(check_server(needed=True))
-    return made
