@@ -54,7 +54,7 @@ def test_searches_make_as_many_calls_as_they_should(searches: int, calls: float)
 
 async def test_small_runs_take_what_was_predicted(tmp_path: Path) -> None:
     # Bound from outside, so that a busy machine changes little.
-    runs, costs = Runs(str(tmp_path), 1), Measured(Costs(0.01, 0.02), 0.0, 0.0, 0.0)
+    runs, costs = Runs(str(tmp_path)), Measured(Costs(0.01, 0.02), 0.0, 0.0, 0.0)
     cases = [
         Case("the quota", 8, Setting(8, Latency(0.1), per_minute=600)),
         Case("the scorer", 8, Setting(8, Latency(0.1), Scoring(candidate=0.05))),
