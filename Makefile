@@ -6,7 +6,7 @@ ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system lint adapter held-out bench bench-scoring bench-prefect bench-sharding docs clean
+.PHONY: help install demo test test-system test-ray lint adapter held-out bench bench-scoring bench-prefect bench-sharding docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -32,11 +32,15 @@ $(VENV)/.developing: $(VENV)/.installed
 demo: $(VENV)/.installed  ## the main job: 8 prompts, plainly and searched for, with a table at the end
 	@$(BIN)/aligntree demo
 
-test: $(VENV)/.developing  ## all tests but those that need a GPU or Debian packages
+test: $(VENV)/.developing  ## all tests but those that need a GPU, Debian packages or Ray
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-system: $(VENV)/.developing  ## the tests that need Debian packages: Chromium, PostgreSQL
 	$(BIN)/python -m pytest -m system
+
+test-ray: $(VENV)/.developing  ## the tests that need Ray, which is installed for them
+	$(PIP) --editable '.[ray]'
+	$(BIN)/python -m pytest -m ray
 
 lint: $(VENV)/.developing  ## ruff, mypy strict, import walls
 	$(BIN)/ruff check .

@@ -95,39 +95,9 @@ class Bench:
             searches=searches,
         )
 
-    async def carry_out(
-        self,
-        run_id: str,
-        around: Callable[[Search], Search] | None = None,
-        tries: int | None = None,
-        *,
-        stay: bool = False,
-    ) -> None:
-        """All searches of the run that nobody else holds, some at once; `around` wraps each (Prefect makes it a task).
-
-        Those that were claimed as often as `tries` are left alone. Who is to `stay` does not end while others work on
-        the run: what one of them leaves, gone or stalled, is gone on with here. Raises RunInterrupted when some did not
-        end.
-        """
-        self.tally.run = run_id
-        spent = self.record.spent(run_id).get(run_id, Spent())
-        self.tally.most, self.tally.spent = self.config.budget.limits().get("nano_usd"), spent.nano_usd
-        rows = self.record.searches(run_id)
-        self.tally.searches, self.tally.done = len(rows), sum(row.ended for row in rows)
-        search = around(self.search) if around else self.search
-        share = Share(self.record, run_id, self.tally, tries, stay)
-        failures = await share.carry_out(search, self.config.searches_at_once)
-        left = len(rows) - self.record.stock(run_id, (), tries).ended
-        if failures and (left or not stay):  # else others did what failed here
-            first = failures[0]
-            told = first if isinstance(first, _OURS) else f"{type(first).__name__}: {first}"
-            raise RunInterrupted(
-                f"{left} of {len(rows)} searches did not end: {told}",
-                where=f"run {run_id}",
-                mend=f"What was paid for is on record: aligntree resume {run_id}",
-            ) from first
-        if not left:
-            await self.record.end_run(run_id)
+    async def carry_out(self, run_id: str) -> None:
+        """All searches of the run that nobody else holds, some at once. Raises RunInterrupted."""
+        await carry_out(self.record, self.config, self.tally, run_id, self.search)
 
     async def search(self, search_id: str) -> str:
         """Claim one search and go on with it from the record; returns its status (`running`: another worker's)."""
@@ -144,6 +114,40 @@ class Bench:
         finally:
             await self.record.release(journal, status, begun.method.result().to_json())
         return status
+
+
+async def carry_out(
+    record: Record,
+    config: RunConfig,
+    tally: Tally,
+    run_id: str,
+    search: Search,
+    tries: int | None = None,
+    *,
+    stay: bool = False,
+) -> None:
+    """All searches of the run that nobody else holds, some at once, by `search`.
+
+    Those that were claimed as often as `tries` are left alone. Who is to `stay` does not end while others work on the
+    run: what one of them leaves, gone or stalled, is gone on with here. Raises RunInterrupted when some did not end.
+    """
+    tally.run = run_id
+    tally.most, tally.spent = config.budget.limits().get("nano_usd"), record.spent(run_id).get(run_id, Spent()).nano_usd
+    rows = record.searches(run_id)
+    tally.searches, tally.done = len(rows), sum(row.ended for row in rows)
+    share = Share(record, run_id, tally, tries, stay)
+    failures = await share.carry_out(search, config.searches_at_once)
+    left = len(rows) - record.stock(run_id, (), tries).ended
+    if failures and (left or not stay):  # else others did what failed here
+        first = failures[0]
+        told = first if isinstance(first, _OURS) else f"{type(first).__name__}: {first}"
+        raise RunInterrupted(
+            f"{left} of {len(rows)} searches did not end: {told}",
+            where=f"run {run_id}",
+            mend=f"What was paid for is on record: aligntree resume {run_id}",
+        ) from first
+    if not left:
+        await record.end_run(run_id)
 
 
 @asynccontextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from httpx import HTTPError
 from prefect import flow, tags, task
@@ -25,7 +25,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-from flows.bench import Bench, open_bench_of, open_record
+from flows.bench import Bench, carry_out, open_bench_of, open_record
+from flows.cluster import check_cluster, cluster_of, searching_on
 from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.plan import config_of
@@ -35,7 +36,7 @@ from flows.sharding import Shards, others
 from flows.share import Search
 from flows.tally import Tally
 from providers import STOPS_THE_RUN, CallFailed
-from store import SearchRow
+from store import Record, SearchRow
 
 _SHOWN_EVERY_S = 2.0
 _open: ContextVar[Bench | None] = ContextVar("open_bench", default=None)
@@ -58,9 +59,10 @@ class PrefectUnreachable(FlowError):
 
 async def check_server(*, needed: bool = False) -> None:
     """Before money or rows: does the configured Prefect server answer? Where none is configured, nor `needed`, an
-    embedded one is started later.
+    embedded one is started later. A cluster needs one, and is looked for as well.
     """
-    url = get_current_settings().api.url
+    check_cluster()
+    url, needed = get_current_settings().api.url, needed or cluster_of() is not None
     if url is None and needed:
         raise PrefectUnreachable(
             "is not set",
@@ -99,10 +101,11 @@ async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) 
     """Carry out (or go on with) a run on record, named by its id or an unambiguous part alone; returns the id.
 
     A deployed flow finds the record in ALIGNTREE_RECORD. Our run id, not Prefect's, is what resume goes by. Searches
-    that were claimed as often as `tries` are left alone. A deployed flow run, and each of several `shards`, stays until
-    nobody works on the run any more; the first of them alone publishes.
+    that were claimed as often as `tries` are left alone. Where ALIGNTREE_CLUSTER names a Dask or Ray cluster, they are
+    carried out there. A deployed flow run, one on a cluster, and each of several `shards`, stays until nobody works on
+    the run any more; the first of them alone publishes.
     """
-    deployed = _open.get() is None
+    deployed = _is_deployed()
     if deployed:
         with open_record() as record:
             row = record.run(run_id)
@@ -111,41 +114,61 @@ async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) 
         run_id = row.id
     another = deployed and flow_run.parent_flow_run_id is not None
     with TagsContext(current_tags=set()):  # a tag of a task costs two questions at the server, for its slots by tag
-        async with _bench(run_id) as bench:
-            bench.tally.heard = get_run_logger().warning
-            work = partial(bench.carry_out, run_id, lambda search: _as_task(bench, search), tries)
+        async with _work(run_id) as work:
+            work.tally.heard = get_run_logger().warning
             try:
-                async with _progress(bench.tally), others(run_id, tries, shards):
-                    await work(stay=deployed or shards > 1)
+                async with _progress(work.tally), others(run_id, tries, shards):
+                    await work.carry_out(run_id, tries, stay=deployed or shards > 1 or work.elsewhere)
             finally:
                 if not another:
-                    await publish(summarize(bench.record, run_id, bench.config))
+                    await publish(summarize(work.record, run_id, work.config))
     return run_id
 
 
+def _is_deployed() -> bool:
+    """Not for the flow itself to look up: a cluster is sent the flow with all that it names, and this cannot be."""
+    return _open.get() is None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A run's work as its flow run sees it: each search is a task, in this process or `elsewhere`."""
+
+    record: Record
+    config: RunConfig
+    tally: Tally
+    search: Search
+    elsewhere: bool
+
+    async def carry_out(self, run_id: str, tries: int | None, *, stay: bool) -> None:
+        await carry_out(self.record, self.config, self.tally, run_id, self.search, tries, stay=stay)
+
+
 @asynccontextmanager
-async def _bench(run_id: str) -> AsyncIterator[Bench]:
-    if (bench := _open.get()) is not None:
-        yield bench
+async def _work(run_id: str) -> AsyncIterator[_Work]:
+    """On a cluster where the environment names one: then no model needs to be open here."""
+    bench, cluster = _open.get(), cluster_of()
+    if cluster is None:
+        async with nullcontext(bench) if bench else open_bench_of(run_id) as here:
+            yield _Work(here.record, here.config, here.tally, _as_task(here), False)
         return
-    async with open_bench_of(run_id) as bench:
-        yield bench
+    check_cluster()
+    with nullcontext(bench.record) if bench else open_record() as record:
+        tally, config = bench.tally if bench else Tally(), config_of(record.run(run_id))
+        async with searching_on(cluster, SEARCH_TASK, run_id) as on_cluster:
+
+            async def search(search_id: str) -> str:
+                status = await on_cluster(search_id)
+                get_run_logger().info(_told(record.search(search_id)))
+                return status
+
+            yield _Work(record, config, tally, search, True)
 
 
-def _as_task(bench: Bench, search: Search) -> Search:
-    """A retry of the task goes on from the record. Results are ids and statuses: nothing to cache or keep."""
-
-    @task(
-        name="search",
-        task_run_name="search {search_id}",
-        retries=2,
-        retry_delay_seconds=[2, 10],
-        retry_condition_fn=_worth_another_try,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
+def _as_task(bench: Bench) -> Search:
+    @task(**SEARCH_TASK)
     async def search_task(search_id: str) -> str:
-        status = await search(search_id)
+        status = await bench.search(search_id)
         get_run_logger().info(_told(bench.record.search(search_id)))
         return status
 
@@ -163,8 +186,22 @@ def _told(row: SearchRow) -> str:
 
 
 async def _worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
+    """Not where every call would fail, nor where it is the user's to mend (exit status 2)."""
     failure = await state.aresult(raise_on_failure=False)
-    return not (isinstance(failure, CallFailed) and failure.blame in STOPS_THE_RUN)
+    stops = isinstance(failure, CallFailed) and failure.blame in STOPS_THE_RUN
+    return not stops and getattr(failure, "exit_status", 1) != 2
+
+
+SEARCH_TASK: Final[dict[str, Any]] = {
+    "name": "search",
+    "task_run_name": "search {search_id}",
+    "retries": 2,
+    "retry_delay_seconds": [2, 10],
+    "retry_condition_fn": _worth_another_try,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+"""A retry goes on from the record. Results are ids and statuses: nothing to cache or keep."""
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows.bench import open_bench, open_bench_of, open_record
+from flows.cluster import check_cluster
 from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
 from flows.flow import through_prefect
@@ -52,6 +53,7 @@ async def align_new(prompts: Prompts, config: RunConfig, tries: Tries = 5, shard
     Raises RunInterrupted where one of them did not end; the next scheduled run goes on.
     """
     _check_record()
+    check_cluster()
     if shards > 1:
         await check_shards(shards)
     log, searches = get_run_logger(), new_searches(config, read_prompts((), prompts))

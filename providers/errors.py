@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 
 class ProviderError(Exception):
@@ -64,3 +66,8 @@ class CallFailed(ProviderError):
         super().__init__(what, where=where, mend=mend)
         self.blame, self.billed, self.status, self.body, self.retry_after = blame, billed, status, body, retry_after
         self.exit_status = 2 if blame is Blame.SETTINGS else 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors go from one process of a cluster to another; this one is not made of its message alone."""
+        again = partial(type(self), self.what, where=self.where, blame=self.blame, billed=self.billed, mend=self.mend)
+        return again, (), self.__dict__

@@ -14,7 +14,7 @@ import pytest
 
 from flows import RunConfig, align
 from flows.audit import audit
-from flows.bench import open_bench_of
+from flows.bench import carry_out, open_bench_of
 from flows.tally import Tally
 from store import Record
 from tests import killing
@@ -56,7 +56,7 @@ def join(record: str, run: str, *, stay: bool) -> Tally:
 
     async def work() -> Tally:
         async with open_bench_of(run, record) as bench:
-            await bench.carry_out(run, stay=stay)
+            await carry_out(bench.record, bench.config, bench.tally, run, bench.search, stay=stay)
             return bench.tally
 
     return asyncio.run(work())

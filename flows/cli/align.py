@@ -155,10 +155,10 @@ def carry_out(
 
 
 def _wants_prefect(asked: bool | None) -> bool:
-    """As asked; else where a Prefect server is configured (its embedded one takes seconds to start)."""
+    """As asked; else where a Prefect server is configured (its embedded one takes seconds to start), or a cluster."""
     if asked is not None:
         return asked
-    if os.environ.get("PREFECT_API_URL"):
+    if os.environ.get("PREFECT_API_URL") or os.environ.get("ALIGNTREE_CLUSTER"):
         return True
     from prefect.settings import get_current_settings
 
