@@ -150,7 +150,7 @@ def _strong_shape(strong: StrongSettings) -> dict[str, Any]:
     """What is said to the model; what is not set is left out: it was not there when older runs began."""
     said = strong.model_dump(mode="json", include={"model", "template", "logprobs", "vocabulary"})
     more = strong.model_dump(
-        mode="json", include={"system", "endpoint", "distinct_first_tokens", "eft"}, exclude_none=True
+        mode="json", include={"system", "endpoint", "distinct_first_tokens", "adapter", "eft"}, exclude_none=True
     )
     return said | {name: value for name, value in more.items() if value}
 
