@@ -101,6 +101,12 @@ class TestSum(TestLogRatio):
         return WeightedSum(self.pair, [Part("curious", 2.0, Curiosity(CuriosityValue(), self.pair))])
 
 
+class TestAlone(TestCoherence):
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny: WeakSettings) -> None:
+        self.pair = LogRatio(tiny.model_copy(update={"adapter": None, "beta": 0.0}))
+
+
 class TestReward(ScorerConformance):
     @pytest.fixture(autouse=True)
     def _judge(self, judge: Callable[[int], Path]) -> None:
@@ -140,6 +146,15 @@ def test_curiosity_reads_what_the_pair_has_read_at_one_token_each(tiny: WeakSett
     before = pair.tokens_read
     Curiosity(CuriosityValue(), pair).score(CANDIDATES)
     assert pair.tokens_read - before <= len(CANDIDATES)
+
+
+def test_where_nothing_is_tuned_the_reference_says_the_same_alone(tiny: WeakSettings) -> None:
+    pair, alone = LogRatio(tiny), LogRatio(tiny.model_copy(update={"adapter": None, "beta": 0.0}))
+    for candidates in (CANDIDATES[2:], CANDIDATES):  # the longer ones go on from what was read
+        for both, one in zip(pair.score(candidates), alone.score(candidates), strict=True):
+            parts = {name: part for name, part in both.parts.items() if name != "tuned"}
+            assert one.parts == pytest.approx(parts, abs=1e-4) and one.value == 0.0
+    assert alone.tokens_read == pair.tokens_read
 
 
 def test_coherence_is_what_a_prompt_adds_to_an_answers_likelihood_less_what_is_said_twice(tiny: WeakSettings) -> None:
