@@ -17,7 +17,7 @@ from flows import RunConfig, align
 from flows.audit import audit
 from flows.config import parse_config
 from flows.errors import BadConfig
-from flows.plan import shape_of
+from flows.plan import check_methods, shape_of
 from flows.rerank import RerankSettings, as_searched, rerank
 from scoring import BadValue, Candidate, Scorer, ValueSettings, WeakModelMissing, WeakSettings, open_pair, open_scorer
 from scoring.coherence import Coherence, repetition
@@ -155,6 +155,13 @@ def test_where_nothing_is_tuned_the_reference_says_the_same_alone(tiny: WeakSett
             parts = {name: part for name, part in both.parts.items() if name != "tuned"}
             assert one.parts == pytest.approx(parts, abs=1e-4) and one.value == 0.0
     assert alone.tokens_read == pair.tokens_read
+
+
+@pytest.mark.parametrize("more", [{"strong": {"model": "local/a", "eft": 1.0}}, {"methods": [{"name": "wsd"}]}])
+def test_where_nothing_is_tuned_nothing_drafts_or_steers(more: dict[str, Any]) -> None:
+    alone = {"weak": {"adapter": None, "beta": 0}, "values": [{"kind": "coherence"}]}
+    with pytest.raises(BadConfig, match="nothing is tuned"):
+        check_methods(parse_config(alone | more, "of a test"), "completion")
 
 
 def test_coherence_is_what_a_prompt_adds_to_an_answers_likelihood_less_what_is_said_twice(tiny: WeakSettings) -> None:
