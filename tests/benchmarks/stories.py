@@ -42,7 +42,7 @@ def read(rows: Sequence[Row]) -> Figures:
 
 def _read(reference: str, rows: Sequence[Row]) -> Figures:
     """Curiosity, coherence and what they are of, without the end of an answer."""
-    weak = WeakSettings(reference=reference, tuned=reference, beta=0.0, batch_tokens=1024)
+    weak = WeakSettings(reference=reference, adapter=None, beta=0.0, batch_tokens=1024)
     scorer = open_scorer(weak, load_config("story").values)
     scores = scorer.score([Candidate(row.prompt, row.answer, complete=False) for row in rows])
     parts = ("curiosity", "curiosity.surprisal", "coherence", "coherence.fit")
@@ -70,10 +70,10 @@ def main() -> None:
     parser.add_argument("--against", default="aligntree")
     given = parser.parse_args()
     rows = [row for row in read_rows(given.rows) if row.answer]
-    table = Table("figure", "method", "mean", f"gain over {given.against}", "95% interval")
+    table = Table("figure", "method", "mean", f"gain over {given.against}")
     for name, method, mean, gain in told(rows, read(rows), given.against):
-        shown = (f"{gain.value:+.3f}", f"{gain.low:+.3f} to {gain.high:+.3f}") if gain else ("", "")
-        table.add_row(name, method, f"{mean.value:.3f}", *shown)
+        shown = f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else ""
+        table.add_row(name, method, f"{mean.value:.3f}", shown)
     Console().print(table)
 
 
