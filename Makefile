@@ -6,7 +6,7 @@ ADAPTER := scoring/adapters/sentiment
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-system test-ray lint adapter held-out bench bench-scoring bench-prefect bench-sharding docs clean
+.PHONY: help install demo test test-system test-ray lint adapter held-out curiosity bench bench-scoring bench-prefect bench-sharding docs clean
 
 help:  ## these lines
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -66,6 +66,19 @@ held-out: $(VENV)/.installed  ## sample and judge the held-out texts of the stro
 	$(BIN)/aligntree align --file flows/data/held_out.txt --method best_of_n --set methods.0.n=8 --record held_out.db
 	$(BIN)/aligntree export --record held_out.db -o flows/data/held_out.jsonl
 
+# Begins anew where .story/ is not there; the record is .story/story.db.
+curiosity: export ALIGNTREE_RECORD := .story/story.db
+curiosity: $(VENV)/.developing  ## search for stories, tune the model that writes on what the search preferred, search again
+	mkdir .story
+	$(BIN)/aligntree align --recipe story --method aligntree --file story
+	$(BIN)/aligntree export --as preferences --margin 0.1 -o .story/pairs.jsonl
+	$(BIN)/aligntree tune .story/pairs.jsonl -o .story/adapter --set loss=sigmoid --set likelihood=0.2 --set epochs=3
+	$(BIN)/aligntree compare story --file story_held_out --answers 8 --against aligntree -o .story/plain
+	$(BIN)/aligntree compare story --file story_held_out --answers 8 --against aligntree -o .story/both \
+		--rows .story/plain/rows.csv --set strong.adapter=.story/adapter \
+		--set "methods.0.label=base tuned" --set "methods.1.label=aligntree tuned"
+	$(BIN)/python -m tests.benchmarks.stories .story/both/rows.csv --against aligntree
+
 bench: $(VENV)/.installed  ## the time that search methods themselves take per node; fails above 0.05 ms
 	$(BIN)/python -m tests.benchmarks.method_speed
 
@@ -82,4 +95,4 @@ docs: $(VENV)/.developing  ## write anew what docs holds that is made from the c
 	$(BIN)/python -m tests.docs_pages
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .adapter
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .adapter .story

@@ -229,14 +229,14 @@ def _line(mine: Sequence[Row], others: Sequence[Row], against: str) -> Line:
     known = [row for row, _ in judged]
     return Line(
         known[0].method, known[0].answers, len(known), len(mine) - len(known),
-        _mean([(row.prompt, gold) for row, gold in judged]), _mean(gains) if gains else None,
+        mean_by_prompt([(row.prompt, gold) for row, gold in judged]), mean_by_prompt(gains) if gains else None,
         fmean(row.value or 0 for row in known), fmean(row.tokens for row in known),
         fmean(row.input_tokens for row in known), fmean(row.calls for row in known),
         fmean(row.seconds for row in known), fmean(row.complete for row in known),
     )  # fmt: skip
 
 
-def _mean(numbers: Sequence[tuple[str, float]]) -> Interval:
+def mean_by_prompt(numbers: Sequence[tuple[str, float]]) -> Interval:
     """The mean, with an interval by bootstrap over prompts: searches of one prompt are not independent."""
     by_prompt: dict[str, list[float]] = {}
     for prompt, number in numbers:

@@ -103,7 +103,9 @@ class RunConfig(_Settings):
         "where nothing but it is of value.",
     )
     gold: Gold | None = Field(
-        None, description="Judge of the final answers, which no search ever sees; vader: sentiment, -1 to 1."
+        None,
+        description="Judge of the final answers, which no search ever sees; vader: sentiment, -1 to 1; "
+        "distinct: share of word pairs that are not said again.",
     )
 
     @property

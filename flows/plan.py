@@ -28,13 +28,17 @@ def check_prompts(prompts: Sequence[str]) -> None:
 
 def check_methods(config: RunConfig, mode: Mode) -> None:
     """Raises BadConfig where a method has to continue unfinished answers, and the strong model's `mode` is `whole`;
-    where the weak pair has to draft one, and runs elsewhere; or where top lists are needed, and none are asked for.
+    where the weak pair has to draft one, and runs elsewhere or has nothing tuned; or where top lists are needed, and
+    none are asked for.
     """
     check_top_lists(config, config.strong.logprobs)
+    if config.strong.eft is not None and config.weak.alone:
+        raise BadConfig("steers by a weak pair, and nothing is tuned", where="strong.eft", mend="Set weak.adapter")
     for number, method in enumerate(config.methods):
-        if method.name == "wsd" and config.weak.served:
+        if method.name == "wsd" and (config.weak.served or config.weak.alone):
+            why = "a served one answers nothing itself" if config.weak.served else "nothing is tuned"
             raise BadConfig(
-                "wsd drafts with the weak pair, and a served one answers nothing itself",
+                f"wsd drafts with the weak pair, and {why}",
                 where=f"methods.{number}",
                 mend="Name a pair that runs here: weak.reference with weak.adapter or weak.tuned",
             )
@@ -150,7 +154,7 @@ def _strong_shape(strong: StrongSettings) -> dict[str, Any]:
     """What is said to the model; what is not set is left out: it was not there when older runs began."""
     said = strong.model_dump(mode="json", include={"model", "template", "logprobs", "vocabulary"})
     more = strong.model_dump(
-        mode="json", include={"system", "endpoint", "distinct_first_tokens", "eft"}, exclude_none=True
+        mode="json", include={"system", "endpoint", "distinct_first_tokens", "adapter", "eft"}, exclude_none=True
     )
     return said | {name: value for name, value in more.items() if value}
 

@@ -36,10 +36,10 @@ def _from_file(file: str) -> list[str]:
 
 
 def _path(file: str) -> Traversable:
-    """A file, or built-in prompts by name (held_out, sentiment)."""
+    """A file, or built-in prompts by name (held_out, sentiment, story, story_held_out)."""
     built_in = files("flows") / "data" / f"{file}.txt"
     path = Path(file)
-    return built_in if built_in.is_file() and not path.exists() else path
+    return built_in if built_in.is_file() and not path.is_file() else path
 
 
 def _from_json(line: str, where: str) -> str:

@@ -48,8 +48,8 @@ __all__ = [
 def open_strong_model(settings: StrongSettings, find: Find = Path, steers: Steers | None = None) -> StrongModel:
     """The strong model that `settings` name. Imports LiteLLM (2 s); the embedded one also starts its server.
 
-    One on this machine imports torch instead (3 s) and loads its weights; `find`: the folder with them, of a folder or
-    a GGUF file; `steers`: the weak pair, where `strong.eft` is set.
+    One on this machine imports torch instead (3 s) and loads its weights; `find`: the folder with them, of a folder, a
+    GGUF file or the weak pair's built-in reference, `embedded`; `steers`: the weak pair, where `strong.eft` is set.
     """
     if settings.model.startswith("local/"):
         from providers.local import LocalStrongModel

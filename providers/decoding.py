@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -62,6 +64,15 @@ class Decoder:
         self.tokens: dict[str, int] = self._tokenizer.get_vocab()
         self.steered: tuple[Callable[[], Callable[[Any], Any]], float] | None = None
         """Of emulated fine-tuning: begins what is added to the logits of texts that grow together; and its factor."""
+
+    def adapt(self, adapter: Path) -> None:
+        """Add a LoRA adapter's change to the weights. Raises what PEFT does where it is none, or another model's."""
+        if not (adapter / "adapter_config.json").is_file():  # PEFT would look for it on a hub
+            raise ValueError("adapter_config.json not found")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT's use of transformers
+            adapted: Any = PeftModel.from_pretrained(self._model, str(adapter))
+        self._model = adapted.merge_and_unload().eval()
 
     def ids(self, prompt: str, answer: str) -> list[int]:
         """Special tokens in an answer's text are text, and in a prompt's where no template made it."""

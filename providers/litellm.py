@@ -30,7 +30,7 @@ from providers.modes import extra_fields, messages, not_new
 from providers.price import price_of
 from providers.probe import probe
 from providers.responses import keeping
-from providers.settings import StrongSettings
+from providers.settings import OF_LOCAL_MODELS, StrongSettings
 from providers.wire import Choice, choices, continuation, drafted, usage
 
 _unlogged: ContextVar[bool] | None = None
@@ -256,7 +256,7 @@ def _check(settings: StrongSettings, endpoint: Endpoint) -> None:
             mend="Name a mode that it offers (docs/models.md); or set strong.endpoint.mode=whole for best_of_n and "
             "refine, or aligntree as a tree of rollouts; or allow the approximation with --allow-approximate",
         )
-    for name, what in (("distinct_first_tokens", "draws each choice by itself"), ("eft", "shows nobody its logits")):
+    for name, what in OF_LOCAL_MODELS.items():
         if getattr(settings, name):
             mend = "Leave it out, or name a model on this machine: strong.model=local/FOLDER"
             raise StrongModelMisconfigured(f"{settings.model} {what}", where=f"strong.{name}", mend=mend)

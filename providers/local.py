@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
+from safetensors import SafetensorError
 
 from providers.base import Continuation, ContinuationRequest, Finding, Reply, Send, Usage
 from providers.endpoints import Mode
@@ -44,12 +45,13 @@ class Steers(Protocol):
 
 
 Find = Callable[[str], Path]
-"""The folder that transformers loads, of a folder or a GGUF file."""
+"""The folder that transformers loads, of a folder, a GGUF file or `embedded`, the weak pair's built-in reference."""
 
 
 class LocalStrongModel:
-    """`local/FOLDER`, `local/FILE.gguf` or `local/embedded` (Gemma 3 270M). Requests are worked off one by one, on a
-    thread of its own; on the GPU where there is one. Raises StrongModelMisconfigured, and what `find` does.
+    """`local/FOLDER`, `local/FILE.gguf`, `local/embedded` (Gemma 3 270M) or `local/smollm2`. Requests are worked off
+    one by one, on a thread of its own; on the GPU where there is one. Raises StrongModelMisconfigured, and what `find`
+    does.
 
     `steers`: of emulated fine-tuning (`strong.eft`); how likely a given text is to it is not told then.
     """
@@ -91,6 +93,8 @@ class LocalStrongModel:
                 where=f"strong model {self.name!r}",
                 mend="Give a directory with a causal language model and its tokenizer, as transformers saves them",
             ) from error
+        if self._settings.adapter is not None:
+            self._adapt(decoder, self._settings.adapter)
         if self._settings.eft is not None:
             if self._steers is None or self._steers.vocabulary != decoder.tokens:
                 raise StrongModelMisconfigured(
@@ -100,6 +104,16 @@ class LocalStrongModel:
                 )
             decoder.steered = self._steers.begin, self._settings.eft
         return decoder
+
+    def _adapt(self, decoder: Decoder, adapter: str) -> None:
+        try:
+            decoder.adapt(Path(adapter).expanduser())
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise StrongModelMisconfigured(
+                f"{adapter!r} is no adapter on {self.name}: {str(error).strip().splitlines()[0]}",
+                where="strong.adapter",
+                mend="Give a directory in PEFT's format; aligntree tune --reference MODEL writes one",
+            ) from error
 
     def adopt(self, finding: Mapping[str, Any]) -> None:
         """There is nothing to be found out."""
@@ -164,6 +178,8 @@ class LocalStrongModel:
 
 def _file(model: str) -> str:
     name = model.removeprefix(PREFIX)
+    if name == "smollm2":
+        return "embedded"  # as the weak pair calls it
     if name != "embedded":
         return name
     from providers.embedded import model_file

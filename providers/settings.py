@@ -78,7 +78,8 @@ class StrongSettings(ConnectionSettings):
         "embedded",
         description="'embedded' (Gemma 3 270M, served here) or LiteLLM's name of a model whose endpoint can continue "
         "an answer, such as hosted_vllm/NAME, deepseek/NAME or text-completion-openai/NAME; or local/FOLDER, "
-        "local/FILE.gguf or local/embedded, a causal language model that runs here, by transformers.",
+        "local/FILE.gguf, local/embedded or local/smollm2 (the weak pair's built-in SmolLM2-135M-Instruct), a causal "
+        "language model that runs here, by transformers.",
         min_length=1,
     )
     allow_approximate: bool = Field(
@@ -96,6 +97,11 @@ class StrongSettings(ConnectionSettings):
     )
     distinct_first_tokens: bool = Field(
         False, description="The choices of one request begin with different tokens, as in the paper; local models only."
+    )
+    adapter: str | None = Field(
+        None,
+        min_length=1,
+        description="Directory of a LoRA adapter on the model, as aligntree tune writes it; local models only.",
     )
     eft: float | None = Field(
         None,
@@ -116,6 +122,14 @@ class StrongSettings(ConnectionSettings):
             except TemplateSyntaxError as error:
                 raise ValueError(f"not a Jinja template: {error}") from error
         return template
+
+
+OF_LOCAL_MODELS = {
+    "distinct_first_tokens": "draws each choice by itself",
+    "adapter": "takes no adapter from here",
+    "eft": "shows nobody its logits",
+}
+"""Settings for models on this machine alone: why no API can follow them."""
 
 
 def whole_replies(settings: ConnectionSettings, role: str) -> StrongSettings:

@@ -61,6 +61,10 @@ class Models:
             logits, *new = self._forward(self.both, [t.repeat(2, 1) for t in inputs], before, wanted)
             keys, values = (torch.stack(t.chunk(2, dim=1)) for t in new)
             return logits.chunk(2), keys, values
+        if self.tuned is self.reference:
+            logits, *new = self._forward(self.reference, inputs, None if past is None else [t[1] for t in past], wanted)
+            keys, values = (t.expand(2, *t.shape) for t in new)
+            return (logits, logits), keys, values
         tuned, reference = (
             self._forward(run, inputs, None if past is None else [t[i] for t in past], wanted)
             for i, run in enumerate((self.tuned, self.reference))
@@ -96,6 +100,9 @@ def open_models(settings: WeakSettings) -> Models:
     """The pair that `settings` name. Raises WeakModelMissing and PairDisagrees."""
     if settings.adapter is not None:
         return _adapted(settings.adapter, settings)
+    if settings.alone:
+        backbone = load_backbone(settings)
+        return Models(backbone.model, backbone.model, None, (backbone,))
     tuned, reference = load_backbone(settings, settings.tuned), load_backbone(settings)
     check_agreement(tuned, reference, settings)
     return Models(tuned.model, reference.model, None, (tuned, reference))

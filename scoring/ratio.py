@@ -41,14 +41,15 @@ class RatioScorer(ABC):
         """What the models make of each candidate, in order."""
 
     def score(self, candidates: Sequence[Candidate]) -> list[Score]:
-        """Parts: log-probability (nats) of the answer under the tuned and the reference model, its weak tokens, and,
-        where it is known, the entropy (bits) of the reference model's next token after it.
+        """Parts: log-probability (nats) of the answer under the tuned model, where there is one, and the reference, its
+        weak tokens, and, where it is known, the entropy (bits) of the reference model's next token after it.
         """
         scores = []
         for read in self._read(candidates):
             up, down = read.log_probs.sum(dim=1).tolist()
             count = read.log_probs.shape[1]
-            parts = {"tuned": up, "reference": down, "tokens": count}
+            parts = {"tuned": up} if not self._settings.alone else {}
+            parts |= {"reference": down, "tokens": count}
             if read.entropy is not None:
                 parts["entropy"] = read.entropy
             tokens = max(count, 1) if self._settings.per_token else 1

@@ -63,7 +63,7 @@ class WeakSettings(BaseModel):
         "sentiment",
         min_length=1,
         description="A built-in LoRA adapter by name, or a directory in PEFT's format; none where weak.tuned or "
-        "weak.served is given.",
+        "weak.served is given, or where weak.beta = 0: only the reference is read then.",
     )
     tuned: str | None = Field(
         None,
@@ -112,9 +112,14 @@ class WeakSettings(BaseModel):
         given = [name for name in ("adapter", "tuned", "served") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"weak.{given[0]} and weak.{given[1]} are both given; leave one out, or set it to null")
-        if not given:
+        if not given and self.beta:
             raise ValueError("weak.adapter and weak.tuned are both null; give one of them, or weak.served")
         return self
+
+    @property
+    def alone(self) -> bool:
+        """Nothing is tuned, and the log-ratio is nothing: the reference is read for other values."""
+        return self.adapter is None and self.tuned is None and self.served is None
 
     @field_validator("template")
     @classmethod

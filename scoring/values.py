@@ -51,6 +51,17 @@ class CuriosityValue(_Value):
     penalty: float = Field(0.5, ge=0, allow_inf_nan=False, description="Per nat above it, on average.")
 
 
+class CoherenceValue(_Value):
+    """Whether an answer hangs together: nats per token by which its prompt makes it likelier under the weak pair's
+    reference (pointwise mutual information), `enough` at most, less `repetition` times the share of its runs of four
+    words that stood before.
+    """
+
+    kind: Literal["coherence"] = "coherence"
+    enough: float = Field(0.5, gt=0, allow_inf_nan=False, description="Nats per token above which more fit is no gain.")
+    repetition: float = Field(1.0, ge=0, allow_inf_nan=False, description="Nats per token, were all of it repeated.")
+
+
 class RewardValue(_Value):
     """A reward model: the logit of a sequence classifier, or the log-probability (nats) of one of its labels."""
 
@@ -76,7 +87,9 @@ class FunctionValue(_Value):
     call: str = Field(pattern=r"^[\w.]+:\w+$", description="Where it is: package.module:function.")
 
 
-ValueSettings = Annotated[PairValue | CuriosityValue | RewardValue | FunctionValue, Field(discriminator="kind")]
+ValueSettings = Annotated[
+    PairValue | CuriosityValue | CoherenceValue | RewardValue | FunctionValue, Field(discriminator="kind")
+]
 """One of these."""
 
 

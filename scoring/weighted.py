@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from scoring.base import Candidate, Drafted, Score, Scorer, Steers, drafter, steerer
+from scoring.coherence import Coherence
 from scoring.curiosity import Curiosity
 from scoring.function import FunctionScorer
 from scoring.ratio import RatioScorer
 from scoring.reward import RewardScorer
 from scoring.settings import WeakSettings
-from scoring.values import PAIR, CuriosityValue, FunctionValue, RewardValue, ValueSettings, value_name
+from scoring.values import PAIR, CoherenceValue, CuriosityValue, FunctionValue, RewardValue, ValueSettings, value_name
 
 
 class Part(NamedTuple):
@@ -74,6 +75,8 @@ def _opened(value: ValueSettings, pair: RatioScorer, open_pair: OpenPair) -> Sco
     match value:
         case CuriosityValue():
             return Curiosity(value, pair)
+        case CoherenceValue():
+            return Coherence(value, pair)
         case RewardValue():
             return RewardScorer(value)
         case FunctionValue():

@@ -13,7 +13,7 @@ from flows.methods import AlignTreeConfig, BaseConfig, BeamConfig, BestOfNConfig
 from flows.methods.base import MethodSettings
 from flows.preferences import PreferenceSettings
 from scoring import TuneSettings, WeakSettings
-from scoring.values import CuriosityValue, FunctionValue, PairValue, RewardValue
+from scoring.values import CoherenceValue, CuriosityValue, FunctionValue, PairValue, RewardValue
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -40,7 +40,7 @@ def page() -> str:
         if own := [row for row in _flat("", method) if row not in _flat("", MethodSettings)]:
             parts.append(_table(own))
     parts.append("## values\n\nA list, empty by default; each entry has a `kind`.\n")
-    for value in (PairValue, CuriosityValue, RewardValue, FunctionValue):
+    for value in (PairValue, CuriosityValue, CoherenceValue, RewardValue, FunctionValue):
         own = [row for row in _flat("", value) if value is not PairValue or row not in _flat("", WeakSettings)]
         more = " Besides these, all settings of `weak`." if value is PairValue else ""
         parts += [f"### {value.model_fields['kind'].default}\n\n{_told(value)}{more}\n", _table(own)]

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from flows.audit import audit
 from flows.bench import open_bench
 from flows.config import parse_config
+from flows.plan import shape_of
 from providers import (
     Blame,
     CallFailed,
@@ -30,7 +31,7 @@ from providers import open_strong_model as open_strong
 from scoring import Candidate, WeakSettings, model_dir, open_pair
 from scoring.log_ratio import LogRatio
 from scoring.weighted import WeightedSum
-from tests.tiny_model import save_tiny_gguf, save_tiny_model, save_tiny_pair
+from tests.tiny_model import save_tiny_adapter, save_tiny_gguf, save_tiny_model, save_tiny_pair
 
 PROMPT, ANSWER = "The film that we saw last night was", " really"
 
@@ -136,6 +137,57 @@ async def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(StrongModelMisconfigured, match="cannot be loaded"):
         open_strong(StrongSettings(model=f"local/{tmp_path}"))
+
+
+async def test_an_adapter_on_the_strong_model_makes_it_the_tuned_one(tmp_path: Path) -> None:
+    pair = save_tiny_pair(tmp_path)
+    asked = ContinuationRequest(PROMPT, "", 1, 8, temperature=0.0, logprobs=5)
+    plain, adapted = [
+        open_strong(StrongSettings(model=f"local/{pair.reference}", adapter=adapter))
+        for adapter in (None, pair.adapter)
+    ]
+    ((before,), (found,)) = [(await strong.send(asked)).continuations for strong in (plain, adapted)]
+    for strong in (plain, adapted):
+        await strong.close()
+    assert found.text == "".join(pair_scorer(pair).draft(PROMPT, 8).tokens) != before.text
+
+
+@pytest.mark.parametrize("adapter", ["nowhere", "other"])
+def test_an_adapter_that_does_not_fit_the_strong_model_is_told(tmp_path: Path, adapter: str) -> None:
+    pair = save_tiny_pair(tmp_path)
+    save_tiny_adapter(tmp_path / "other", save_tiny_model(tmp_path / "wide", hidden_size=64))
+    with pytest.raises(StrongModelMisconfigured, match="is no adapter on") as told:
+        open_strong(StrongSettings(model=f"local/{pair.reference}", adapter=str(tmp_path / adapter)))
+    assert told.value.where == "strong.adapter"
+
+
+def test_an_api_takes_no_adapter() -> None:
+    with pytest.raises(StrongModelMisconfigured, match=r"strong\.adapter"):
+        open_strong(StrongSettings(model="hosted_vllm/x", api_base="http://127.0.0.1:9/v1", adapter="a"))
+
+
+def test_the_adapter_shapes_a_tree() -> None:
+    def shape(**strong: Any) -> dict[str, Any]:
+        config = parse_config({"strong": {"model": "local/smollm2"} | strong}, "of a test")
+        return shape_of(config, config.methods[0])
+
+    assert shape(adapter="a") != shape(adapter="b") != shape()
+    assert "adapter" not in shape()["strong"]
+
+
+async def test_smollm2_is_the_weak_pairs_reference(folder: Path) -> None:
+    asked: list[str] = []
+
+    def find(name: str) -> Path:
+        asked.append(name)
+        return model_dir(name)
+
+    opened = open_strong(StrongSettings(model="local/smollm2"), find)
+    (found,) = (await opened.send(request(n=1, max_tokens=1))).continuations
+    await opened.close()
+    assert asked == ["embedded"] and found.tokens
+    top = exact(folder, PROMPT + ANSWER).topk(5).values.tolist()
+    assert [p for _, p in found.tokens[0].top] == pytest.approx(top, abs=1e-3)
 
 
 def test_a_local_model_has_no_address(folder: Path) -> None:

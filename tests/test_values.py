@@ -9,22 +9,25 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
 from flows import RunConfig, align
 from flows.audit import audit
 from flows.config import parse_config
 from flows.errors import BadConfig
-from flows.plan import shape_of
+from flows.plan import check_methods, shape_of
 from flows.rerank import RerankSettings, as_searched, rerank
 from scoring import BadValue, Candidate, Scorer, ValueSettings, WeakModelMissing, WeakSettings, open_pair, open_scorer
+from scoring.coherence import Coherence, repetition
 from scoring.conformance import ScorerConformance
 from scoring.curiosity import Curiosity
 from scoring.embedded import model_dir
 from scoring.function import FunctionScorer
 from scoring.log_ratio import LogRatio
 from scoring.reward import RewardScorer
-from scoring.values import CuriosityValue, FunctionValue, PairValue, RewardValue
+from scoring.values import CoherenceValue, CuriosityValue, FunctionValue, PairValue, RewardValue
 from scoring.weighted import Part, WeightedSum
 from store import Record
 from tests.formula_scorer import FormulaScorer
@@ -88,9 +91,20 @@ class TestCuriosity(TestLogRatio):
         return Curiosity(CuriosityValue(tokens=4), self.pair)
 
 
+class TestCoherence(TestLogRatio):
+    def scorer(self) -> Scorer:
+        return Coherence(CoherenceValue(), self.pair)
+
+
 class TestSum(TestLogRatio):
     def scorer(self) -> Scorer:
         return WeightedSum(self.pair, [Part("curious", 2.0, Curiosity(CuriosityValue(), self.pair))])
+
+
+class TestAlone(TestCoherence):
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny: WeakSettings) -> None:
+        self.pair = LogRatio(tiny.model_copy(update={"adapter": None, "beta": 0.0}))
 
 
 class TestReward(ScorerConformance):
@@ -132,6 +146,58 @@ def test_curiosity_reads_what_the_pair_has_read_at_one_token_each(tiny: WeakSett
     before = pair.tokens_read
     Curiosity(CuriosityValue(), pair).score(CANDIDATES)
     assert pair.tokens_read - before <= len(CANDIDATES)
+
+
+def test_where_nothing_is_tuned_the_reference_says_the_same_alone(tiny: WeakSettings) -> None:
+    pair, alone = LogRatio(tiny), LogRatio(tiny.model_copy(update={"adapter": None, "beta": 0.0}))
+    for candidates in (CANDIDATES[2:], CANDIDATES):  # the longer ones go on from what was read
+        for both, one in zip(pair.score(candidates), alone.score(candidates), strict=True):
+            parts = {name: part for name, part in both.parts.items() if name != "tuned"}
+            assert one.parts == pytest.approx(parts, abs=1e-4) and one.value == 0.0
+    assert alone.tokens_read == pair.tokens_read
+
+
+@pytest.mark.parametrize("more", [{"strong": {"model": "local/a", "eft": 1.0}}, {"methods": [{"name": "wsd"}]}])
+def test_where_nothing_is_tuned_nothing_drafts_or_steers(more: dict[str, Any]) -> None:
+    alone = {"weak": {"adapter": None, "beta": 0}, "values": [{"kind": "coherence"}]}
+    with pytest.raises(BadConfig, match="nothing is tuned"):
+        check_methods(parse_config(alone | more, "of a test"), "completion")
+
+
+def test_coherence_is_what_a_prompt_adds_to_an_answers_likelihood_less_what_is_said_twice(tiny: WeakSettings) -> None:
+    pair = LogRatio(tiny)
+    prompt, answer = "The sea is calm.", " It rises at night, and at night it sings. It rises at night, they say."
+    after, without = pair.reference_log_probs([Candidate(prompt, answer, True), Candidate("", answer, True)])
+    assert len(without) == len(after) - 1
+    fit = (after[1:] - without).mean().item()
+    settings = CoherenceValue(enough=100.0, repetition=0.3)
+    (score,) = Coherence(settings, pair).score([Candidate(prompt, answer, True)])
+    assert score.parts == pytest.approx({"fit": fit, "repetition": 1 / 12})
+    assert score.value == pytest.approx(fit - 0.3 / 12)
+    low = CoherenceValue(enough=1e-6, repetition=0.0)
+    assert Coherence(low, pair).score([Candidate(prompt, answer, True)])[0].value == pytest.approx(min(fit, 1e-6))
+    assert Coherence(settings, pair).score([Candidate(prompt, "", False)])[0].value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "share"),
+    [
+        ("", " one two three", 0.0),
+        ("", " one two three four five", 0.0),
+        ("One two three four", " five. One, two three FOUR", 1 / 2),
+        ("one two", " three four one two three four", 1 / 3),
+        ("", " la" * 10, 6 / 7),
+    ],
+)
+def test_a_run_of_four_words_is_repeated_where_it_stood_before(prompt: str, answer: str, share: float) -> None:
+    assert repetition(prompt, answer) == pytest.approx(share)
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), min_size=4, max_size=12))
+def test_whatever_is_said_once_more_is_all_repeated(prompt: list[str], answer: list[str]) -> None:
+    once = " ".join([*prompt, *answer])
+    assert repetition(once, " " + " ".join(answer)) == 1.0
+    assert 0.0 <= repetition(" ".join(prompt), " " + " ".join(answer)) <= 1.0
 
 
 def test_a_reward_is_a_logit_or_the_log_probability_of_a_label(judge: Callable[[int], Path]) -> None:

@@ -20,7 +20,7 @@ def compare(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="A built-in recipe's name (comparison, ablation, chunks) or a YAML file. Default: comparison.",
+            help="A built-in recipe's name (comparison, ablation, chunks, story) or a YAML file. Default: comparison.",
             autocompletion=completing.recipes,
         ),
     ] = None,
