@@ -212,7 +212,7 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
 
 def _checked_scorer(config: RunConfig, servers: Servers) -> Scorer:
     scorer = open_scorer(config.weak, config.values, servers)
-    check_scorer(scorer, config.known_texts)
+    check_scorer(scorer, config.known_texts, alone=not config.values)
     return scorer
 
 

@@ -39,6 +39,7 @@ class Diagnosis:
     closed: (picked - mean) / (best - mean), of the means over prompts.
     better, worse: mean V, nats, of texts with gold above and below their prompt's mean.
     slope: nats per weak token by which V of the better texts changes along the text (least squares over prefixes).
+    alike: V is the same for all texts of each prompt, and correlations are no numbers.
     """
 
     prompts: int
@@ -55,11 +56,12 @@ class Diagnosis:
     better: Interval
     worse: Interval
     slope: Interval
+    alike: bool
 
     @property
     def guides(self) -> bool | None:
         """Best-of-n by the pair gains gold, or it does not; none where there are too few prompts to tell."""
-        return None if self.prompts < ENOUGH else self.closed.low > 0
+        return None if self.prompts < ENOUGH and not self.alike else self.closed.low > 0
 
     def figures(self) -> list[tuple[str, Interval, str]]:
         """Each figure's name, itself, and what it says."""
@@ -165,7 +167,7 @@ def _figures(golds: list[Numbers], curves: list[list[Numbers]], margin: float) -
         best=bootstrap(picks[:, [2, 5]], ratio), closed=bootstrap(picks[:, [3, 4]], ratio),
         better=bootstrap(np.array([[v.sum(), len(v)] for v in better]), ratio),
         worse=bootstrap(np.array([[v.sum(), len(v)] for v in worse]), ratio),
-        slope=bootstrap(np.array(along), slope),
+        slope=bootstrap(np.array(along), slope), alike=all(v.min() == v.max() for v in values),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from flows.errors import FlowError
-from flows.methods import AlignTree, Method, Node, Refine
+from flows.methods import AlignTree, Method, Node, Refine, root_id
 from flows.plan import config_of
 from flows.replay import replay, replayed, start
 from store import Record, RunRow, SearchRow
@@ -52,7 +52,8 @@ class Level:
 class Explanation:
     """A node was chosen to be grown `after` so many outcomes; none: it never was, and `levels` are as of the end.
 
-    `finishing`: it was the best leaf by V when the search ended without a whole answer, and was finished.
+    `finishing`: it was the best leaf by V when the search ended without a whole answer, and was finished. `root`: it is
+    the prompt, before which nothing is chosen; the level is that below it, as of the end.
     """
 
     search: str
@@ -60,6 +61,7 @@ class Explanation:
     after: int | None
     finishing: bool
     levels: tuple[Level, ...]
+    root: bool = False
 
 
 def find_node(record: Record, run: RunRow, wanted: str) -> tuple[SearchRow, str]:
@@ -70,6 +72,11 @@ def find_node(record: Record, run: RunRow, wanted: str) -> tuple[SearchRow, str]
         for node in record.history(search.id).nodes
         if node.startswith(wanted)
     ]
+    if not fits and (found := _find_root(record, run, wanted)):
+        raise NoSuchNode(
+            f"it is the prompt of search {found[0].id}", where=f"node {wanted!r}",
+            mend="Name a node below it; from the prompt aligntree align begins a new run",
+        )  # fmt: skip
     if len(fits) != 1:
         raise NoSuchNode(
             f"{len(fits)} nodes of run {run.id} fit", where=f"node {wanted!r}",
@@ -78,9 +85,25 @@ def find_node(record: Record, run: RunRow, wanted: str) -> tuple[SearchRow, str]
     return fits[0]
 
 
+def _find_root(record: Record, run: RunRow, wanted: str) -> tuple[SearchRow, str] | None:
+    """Where several searches begin from one prompt: the one with the most nodes."""
+    fits = [(search, root) for search in record.searches(run.id) if (root := root_id(search.prompt)).startswith(wanted)]
+    if len({root for _, root in fits}) != 1:
+        return None
+    return max(fits, key=lambda found: len(record.history(found[0].id).nodes))
+
+
 def explain(record: Record, run: RunRow, wanted: str) -> Explanation:
     """Replays the search up to the moment at which the node was first chosen. Raises NoSuchNode."""
-    search, node = find_node(record, run, wanted)
+    try:
+        search, node = find_node(record, run, wanted)
+    except NoSuchNode:
+        if (found := _find_root(record, run, wanted)) is None:
+            raise
+        search, node = found
+        method = replayed(record, run, search)
+        root = method.tree.root
+        return Explanation(search.id, node, 0, False, (_level(method, root, None, root.children),), root=True)
     after = _chosen_after(record, run, search, node)
     method = replayed(record, run, search, until=after)
     levels = tuple(_levels(method, method.tree.nodes[node]))
@@ -108,7 +131,7 @@ def _levels(method: Method, node: Node) -> Iterator[Level]:
         yield _level(method, parent, child, parent.children)
 
 
-def _level(method: Method, parent: Node, chosen: Node, among: Sequence[Node]) -> Level:
+def _level(method: Method, parent: Node, chosen: Node | None, among: Sequence[Node]) -> Level:
     scores = method.scores(parent) if isinstance(method, AlignTree) else None
     choices = [
         Choice(

@@ -15,7 +15,9 @@ from scoring import Candidate, Scorer
 
 
 class CannotTell(FlowError):
-    """A scorer that values the worse of two known texts as highly as the better one, or higher."""
+    """A scorer that values the worse of two known texts as highly as the better one, or higher; a pair to which all
+    texts are alike.
+    """
 
     exit_status = 2
 
@@ -40,12 +42,25 @@ OF_ADAPTERS: Mapping[str, KnownTexts] = {
 """Of the built-in adapters, by name."""
 
 
-def check_scorer(scorer: Scorer, known: KnownTexts | None) -> None:
-    """By the self-test; where no texts are known by scoring one, as what is in the way of that is better told now."""
-    if known is None:
-        scorer.score([Candidate("Once upon", " a time.", complete=True)])
-    else:
+_ANY = " a time.", " 17 = {", " the hill, the sea was"
+
+
+def check_scorer(scorer: Scorer, known: KnownTexts | None, *, alone: bool = True) -> None:
+    """By the self-test; where no texts are known by scoring any, as what is in the way of that is better told now.
+
+    `alone`: the scorer is a weak pair and nothing else. Raises CannotTell where any texts are alike to such a one.
+    """
+    if known is not None:
         self_test(scorer, known)
+        return
+    values = {score.value for score in scorer.score([Candidate("Once upon", text, complete=True) for text in _ANY])}
+    if alone and len(values) == 1:
+        raise CannotTell(
+            f"{scorer.name} values all texts alike, at {values.pop():.3g} {scorer.scale}",
+            where="self_test",
+            mend="Its adapter changes nothing: tune it on more preferences, or for more epochs. "
+            "aligntree doctor --weak tells more",
+        )
 
 
 def self_test(scorer: Scorer, known: KnownTexts) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -28,6 +29,7 @@ async def stopped_by_signals(work: Coroutine[Any, Any, T]) -> T:
     def stop(number: int) -> None:
         caught.append(number)
         _listen(loop, None)  # the next one acts as it does by itself
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells of what is then cut off, with tracebacks
         print("stopping: what is on the wire is waited for (again: at once)", file=sys.stderr)
         task.cancel()
 

@@ -6,6 +6,7 @@ import re
 import statistics
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -115,10 +116,14 @@ def diagnosis_table(found: Diagnosis) -> Table:
     """Each figure with its 95% interval and what it says, and the verdict."""
     table = Table("figure", "value", "95% interval", "what it says")
     for name, figure, told in found.figures():
-        table.add_row(name, f"{figure.value:+.3f}", f"{figure.low:+.3f} to {figure.high:+.3f}", told)
+        known = isfinite(figure.value)
+        value, interval = f"{figure.value:+.3f}", f"{figure.low:+.3f} to {figure.high:+.3f}"
+        table.add_row(name, value if known else "", interval if known else "", told)
     verdict = "this pair can guide here" if found.guides else "no sign that this pair can guide here"
     if found.guides is None:
         verdict = f"{found.prompts} prompts are too few to tell"
+    if found.alike:
+        verdict = "this pair values all texts of a prompt alike: it says nothing"
     gain = found.picked.value - found.mean.value
     table.caption = f"{verdict}: taking the text with the highest log-ratio changes gold by {gain:+.2f}"
     return table

@@ -1,7 +1,8 @@
 """The probe: does an endpoint continue an unfinished answer, and what of what it is asked does it do?
 
 Five unfinished answers are continued for a few tokens; then the choices of one request, its top lists and its seed are
-looked at. Seven tiny requests, which the caller puts on record and on the budget like any other.
+looked at. Seven tiny requests, one more each time that fewer choices are tried, which the caller puts on record and on
+the budget like any other.
 """
 
 from __future__ import annotations
@@ -106,8 +107,11 @@ def _unfinished(case: Case, settings: StrongSettings) -> ContinuationRequest:
 
 
 async def _several(send: Send, settings: StrongSettings, endpoint: Endpoint) -> list[Reply]:
-    """The same twice: as many choices as later requests ask for; one where a server refuses so many (llama.cpp)."""
-    most = min(settings.choices_per_request, endpoint.n or settings.choices_per_request)
+    """The same twice: as many choices as later requests ask for, else the most that are taken of a half, a quarter, ...
+
+    llama.cpp refuses more choices than it has slots, others give fewer.
+    """
+    n = min(settings.choices_per_request, endpoint.n or settings.choices_per_request)
     answer = "" if endpoint.mode == "whole" else FIRST.answer
 
     def request(n: int) -> ContinuationRequest:
@@ -115,12 +119,20 @@ async def _several(send: Send, settings: StrongSettings, endpoint: Endpoint) -> 
             FIRST.prompt, answer, n, _TOKENS, seed=1, logprobs=settings.logprobs, system=settings.system
         )
 
-    try:
-        return await _all(send, [request(most)] * 2)
-    except StrongModelMisconfigured:
-        if most == 1:
-            raise
-        return await _all(send, [request(1)] * 2)
+    while True:
+        try:
+            reply = await send(request(n))
+            break
+        except CallFailed as failed:
+            if n == 1 or not _may_be_of_choices(failed):
+                raise _at_start(failed) from None
+            n //= 2
+    return [reply, *await _all(send, [request(n)])]
+
+
+def _may_be_of_choices(failed: CallFailed) -> bool:
+    """Refused as it was put, by the server or by LiteLLM before it was sent; not for its key or its model."""
+    return failed.blame is Blame.REQUEST or (failed.blame is Blame.SETTINGS and failed.status is None)
 
 
 def _sum(usages: Sequence[Usage]) -> Usage:

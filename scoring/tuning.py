@@ -157,10 +157,19 @@ def _train(
     model: Any = trainer.model
     if not all(parameter.isfinite().all() for parameter in model.parameters() if parameter.requires_grad):
         raise TuningFailed("it diverged", where=f"folder {folder}", mend="Lower learning_rate, and begin anew")
+    if not any(parameter.any() for name, parameter in model.named_parameters() if _ADDED in name):
+        raise TuningFailed(
+            "the adapter changes nothing", where=f"folder {folder}",
+            mend="Give more preferences, or raise epochs or learning_rate, and begin anew",
+        )  # fmt: skip
     model.save_pretrained(folder, save_embedding_layers=False)
     write_whole(folder / _LOG, _json(trainer.state.log_history))  # last: it says that the member is finished
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
+
+
+_ADDED = ".lora_B."
+"""In the names of the matrices that are 0 at first, and the change that an adapter makes with them."""
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -220,7 +229,7 @@ def _trainer(
         per_device_train_batch_size=settings.batch, learning_rate=settings.learning_rate, beta=settings.beta,
         loss_type=[settings.loss, "sft"] if likelihood else [settings.loss],
         loss_weights=[1.0, likelihood] if likelihood else [1.0],
-        lr_scheduler_type="cosine", warmup_steps=10, logging_steps=10,
+        lr_scheduler_type="cosine", warmup_steps=min(10, _steps(len(rows), settings) // 10), logging_steps=10,
         save_strategy="steps", save_steps=settings.checkpoint_every, save_total_limit=1,
         precompute_ref_log_probs=True,  # in one go before the first step: about half the time of both together
         max_length=None, gradient_checkpointing=False, use_cpu=backbone.device.type == "cpu", bf16=False,

@@ -30,6 +30,8 @@ os.environ |= {
     "TQDM_DISABLE": "1",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
+if "PYTEST_XDIST_WORKER" in os.environ:  # each process of the tests has a core to itself
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 settings.register_profile("timeless", deadline=None)  # machines are slow now and then

@@ -55,6 +55,7 @@ class FormulaAPI:
         self.key: str | None = None
         self.shape: Callable[[list[dict[str, Any]]], dict[str, Any]] = completions_shape
         self.most_choices: int | None = None  # gives no more, whatever n says
+        self.slots: int | None = None  # refuses a larger n, as llama.cpp does
         self.usage = True
         self.seeds = True  # else each request is drawn anew
         self.connections = 0
@@ -125,12 +126,17 @@ class FormulaAPI:
             return self.take(request)
         with self._lock:
             self.probes.append(request)
-            return self.probe_faults.pop(0) if self.probe_faults else None
+            return self._refusal(request) or (self.probe_faults.pop(0) if self.probe_faults else None)
 
     def take(self, request: dict[str, Any]) -> Fault | None:
         with self._lock:
             self.requests.append(request)
-            return self.faults.pop(0) if self.faults else None
+            return self._refusal(request) or (self.faults.pop(0) if self.faults else None)
+
+    def _refusal(self, request: dict[str, Any]) -> Fault | None:
+        if self.slots is None or (request.get("n") or 1) <= self.slots:
+            return None
+        return Fault(400, b'{"error": {"code": 400, "message": "n is above the number of slots"}}')
 
 
 def _is_probe(request: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from flows.config import RunConfig, load_config
 from flows.errors import BadConfig
 from flows.methods import MethodConfig
 from flows.recipe import recipes
+from providers.endpoints import retirement
 from store import Record
 from tests import docs_commands, docs_pictures, docs_settings
 from tests.docs_checks import (
@@ -56,6 +57,26 @@ def test_yaml_is_a_valid_recipe(page: Path, tmp_path: Path) -> None:
         recipe = tmp_path / "recipe.yaml"
         recipe.write_text(block.text, encoding="utf-8")
         load_config(str(recipe))
+
+
+MODEL = re.compile(r"\b(?:model:|doctor) (\S+/\S+)")
+TOLD_TO_END = {"text-completion-openai/gpt-3.5-turbo-instruct"}
+"""Its recipe tells when."""
+
+
+def test_no_model_that_is_named_has_an_end_by_litellms_map() -> None:
+    import litellm
+
+    named = {
+        name
+        for page in (*PAGES, *(ROOT / "flows/recipes").glob("*.yaml"))
+        for name in MODEL.findall(page.read_text(encoding="utf-8"))
+    }
+    assert {"deepseek/deepseek-v4-flash", "anthropic/claude-haiku-4-5"} | TOLD_TO_END <= named
+    ends = {
+        name for name in named for key in (name, name.partition("/")[2]) if retirement(litellm.model_cost.get(key, {}))
+    }
+    assert ends == TOLD_TO_END
 
 
 @pages
@@ -182,6 +203,11 @@ def test_the_command_prints_the_help_that_is_documented_however_wide_the_termina
     with pytest.raises(SystemExit):
         cli.app([*([verb] if verb else []), "--help"], prog_name="aligntree")
     assert capsys.readouterr().out.strip() == docs_commands.help_of(verb).strip()
+
+
+def test_the_list_of_commands_is_told_whole() -> None:
+    told = docs_commands.help_of(None).partition("Commands:")[2].splitlines()
+    assert len(told) > len(VERBS) and not [line for line in told if line.endswith("...")]
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/concepts.md"])

@@ -51,6 +51,20 @@ def test_the_tutorial_does_what_it_says(surroundings: FormulaAPI, aligntree: Cal
     opened.close()
 
 
+def test_the_demo_tells_each_opening_twice_and_where_it_is_on_record(
+    surroundings: FormulaAPI, aligntree: Callable[..., Told]
+) -> None:
+    status, out, err = aligntree("demo", "--no-prefect", "-q")
+    assert status == 0, err
+    opened = Record.open("aligntree.db")
+    run = opened.run()
+    searches = opened.searches(run.id)
+    opened.close()
+    assert [search.method for search in searches] == ["base", "aligntree"] * 8
+    assert all(out.count(f"│ {method} ") == 8 + 1 for method in ("base", "aligntree"))  # and the means
+    assert f"a tree: aligntree show {run.id} --search 2" in out
+
+
 def carry_out(command: Command, aligntree: Callable[..., Told]) -> str | None:
     """Returns the verb that was run."""
     words = list(command.words)

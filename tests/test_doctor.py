@@ -11,6 +11,7 @@ import pytest
 
 from flows.doctor import CannotJudge, diagnose
 from flows.intervals import bootstrap, correlation, correlation_sums, ratio, slope
+from flows.tables import diagnosis_table
 from scoring import Candidate, Sample
 
 DRAW = random.Random(3)
@@ -94,10 +95,18 @@ def test_samples_without_anything_to_compare_are_refused(samples: list[Sample], 
 def test_a_pair_that_tells_nothing_apart_gains_nothing_whatever_the_order_of_the_file() -> None:
     best_first = sorted(SAMPLES, key=lambda sample: -sample.gold)
     found = diagnose(best_first, Knowing(lambda _: 0.0), margin=0.4)
-    assert found.closed.value == pytest.approx(0) and found.accuracy.value == 0.5 and not found.guides
+    assert found.closed.value == pytest.approx(0) and found.accuracy.value == 0.5 and found.alike and not found.guides
     told = found.to_json()
     assert told["pooled"] == {"value": None, "low": None, "high": None}  # undefined, and JSON has no NaN
     json.dumps(told, allow_nan=False)
+
+
+def test_of_a_pair_that_tells_nothing_apart_no_figure_is_printed_that_is_none() -> None:
+    for samples in (SAMPLES, SAMPLES[: 19 * 8]):
+        table = diagnosis_table(diagnose(samples, Knowing(lambda _: 0.0), margin=0.4))
+        assert "values all texts of a prompt alike" in str(table.caption)
+        assert "nan" not in "".join(str(cell) for column in table.columns for cell in column.cells)
+    assert not diagnose(SAMPLES, Knowing(float), margin=0.4).alike
 
 
 def test_few_prompts_bring_figures_and_no_verdict() -> None:

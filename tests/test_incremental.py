@@ -109,7 +109,7 @@ def test_siblings_share_what_nothing_has_read_yet(folder: Path) -> None:
 def test_the_built_in_pair_scores_as_in_two_plain_passes() -> None:
     plain, keeping = (LogRatio(WeakSettings(number_format="float32", device="cpu", memory=m)) for m in (0, 2**28))
     for text, split in itertools.product(TEXTS, (1, 5)):
-        ends = range(split, len(text) + 1, 6)
+        ends = range(split, len(text) + 1, 17)
         one = plain.score([Candidate(text[:split], text[split:end], end == ends[-1]) for end in ends])
         for end, score in zip(ends, one, strict=True):
             (kept,) = keeping.score([Candidate(text[:split], text[split:end], end == ends[-1])])

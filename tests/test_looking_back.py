@@ -15,6 +15,7 @@ from flows.diff import diff
 from flows.errors import BadConfig, RunInterrupted
 from flows.explain import NoSuchNode, explain
 from flows.fork import fork
+from flows.methods import root_id
 from flows.replay import replayed
 from flows.rerank import NoSuchPart, RerankSettings, rerank
 from store import Record
@@ -52,6 +53,11 @@ async def test_explain_shows_the_choice_as_it_stood(api: FormulaAPI, formula_con
     assert explain(record, run, whole.id).after is None
     with pytest.raises(NoSuchNode, match="0 nodes"):
         explain(record, run, "zzz")
+    told = explain(record, run, root_id("The tide")[:8])
+    assert (told.root, told.search, told.after) == (True, search.id, 0)
+    (level,) = told.levels
+    below = {node.id for node in history.nodes.values() if node.parent_id == told.node}
+    assert {choice.node for choice in level.choices} - {None} == below
     record.close()
 
 
@@ -203,5 +209,11 @@ async def test_the_commands(
     status, out, err = await told("fork", node, "--set", "methods.0.limits.iterations=7", "--json", "-q")
     assert status == 0, err
     assert json.loads(out)["finished"]
+    root = steps[0]["node"]
+    status, out, err = await told("explain", root[:8])
+    assert status == 0, err
+    assert "level 1, below the prompt" in out and f"node {root[:12]} is the prompt of search" in out
+    status, _, err = await told("fork", root[:8], "--set", "methods.0.limits.iterations=7")
+    assert status == 2 and "it is the prompt of search" in err
     status, _, err = await told("explain", "zzz")
     assert status == 2 and "aligntree show" in err

@@ -131,6 +131,29 @@ async def test_where_n_is_ignored_each_choice_is_asked_for_alone(api: FormulaAPI
     assert {tell["calls"] for tell in seen.tells["grown"]} <= {4, 1}
 
 
+@pytest.mark.parametrize(("slots", "tried"), [(4, [16, 8, 4]), (3, [16, 8, 4, 2]), (1, [16, 8, 4, 2, 1])])
+async def test_where_many_choices_are_refused_as_many_are_asked_for_as_are_taken(
+    api: FormulaAPI, formula_config: Config, slots: int, tried: list[int]
+) -> None:
+    """Each try of the probe is paid for and on record."""
+    api.slots = slots
+    refused, best = len(tried) - 1, {"name": "best_of_n", "n": 8}
+    budget = {"requests": PROBED + refused + 8 // tried[-1]}
+    config = formula_config(methods=[best], budget=budget, strong={"choices_per_request": 16})
+    seen = await searched(config)
+    assert is_right(seen)
+    assert [request["n"] for request in api.probes[5:]] == [*tried, tried[-1]]
+    assert seen.finding["choices"] == tried[-1]
+    assert [request["n"] for request in api.requests] == [tried[-1]] * (8 // tried[-1])
+
+
+async def test_a_key_that_is_refused_is_not_tried_with_fewer_choices(api: FormulaAPI, formula_config: Config) -> None:
+    api.probe_faults = [Fault(401)] * 9
+    with pytest.raises(StrongModelMisconfigured):
+        await searched(formula_config(strong={"endpoint": {"mode": "whole"}, "choices_per_request": 16}))
+    assert len(api.probes) == 1
+
+
 async def test_where_n_is_ignored_from_some_time_on_a_limit_of_calls_holds(
     api: FormulaAPI, formula_config: Config
 ) -> None:

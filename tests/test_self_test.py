@@ -39,6 +39,21 @@ async def test_a_pair_the_wrong_way_round_is_refused_before_anything_is_sent(
     assert api.connections == 0
 
 
+async def test_a_pair_to_which_all_texts_are_alike_is_refused_unless_it_is_not_all_that_counts(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(FormulaScorer):
+        def score(self, candidates: Sequence[Candidate]) -> list[Score]:
+            return [Score(0.0) for _ in candidates]
+
+    monkeypatch.setattr("flows.bench.open_scorer", lambda *_: Silent())
+    with pytest.raises(CannotTell, match=r"self_test: formula values all texts alike, at 0 words\. Its adapter"):
+        await align(["The tide"], formula_config(weak={"adapter": "my/adapter"}), record="r.db")
+    assert api.connections == 0
+    values = [{"kind": "function", "call": "tests.test_values:length"}]
+    await align(["The tide"], formula_config(weak={"adapter": "my/adapter"}, values=values), record="r.db")
+
+
 def test_a_value_that_is_no_number_tells_nothing() -> None:
     class Lost(FormulaScorer):
         def score(self, candidates: Sequence[Candidate]) -> list[Score]:

@@ -244,7 +244,7 @@ async def test_an_interrupted_run_does_not_wait_for_a_server_that_hangs(
 ) -> None:
     hangs = threading.Event()
     monkeypatch.setattr("flows.bench.open_scorer", open_scorer)
-    monkeypatch.setattr("flows.bench.check_scorer", lambda *_: setattr(server, "held", hangs))
+    monkeypatch.setattr("flows.bench.check_scorer", lambda *_, **__: setattr(server, "held", hangs))
     task = asyncio.create_task(align(["The tide"], formula_config(weak=weak(server, tiny)), record="r.db"))
     assert await asyncio.to_thread(server.holds.wait, 20)
     task.cancel()

@@ -56,7 +56,12 @@ def test_a_signal_finishes_the_step_and_resume_asks_nothing_again(
     assert len(api.requests) == whole
 
 
-def test_a_second_signal_does_not_wait(api: FormulaAPI, formula_config: Callable[..., RunConfig]) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 128 + signal.SIGINT)]
+)
+def test_a_second_signal_does_not_wait(
+    api: FormulaAPI, formula_config: Callable[..., RunConfig], number: signal.Signals, status: int
+) -> None:
     config = formula_config(methods=METHODS)
     api.delay = lambda: 5.0 if api.requests else 0.0
     Path("mine.yaml").write_text(yaml.safe_dump(json.loads(config.model_dump_json())), encoding="utf-8")
@@ -64,12 +69,13 @@ def test_a_second_signal_does_not_wait(api: FormulaAPI, formula_config: Callable
     while not api.requests:
         time.sleep(0.01)
     began = time.monotonic()
-    os.kill(process.pid or 0, signal.SIGTERM)
+    os.kill(process.pid or 0, number)
     while "stopping" not in Path("told").read_text():
         time.sleep(0.01)
-    os.kill(process.pid or 0, signal.SIGTERM)
+    os.kill(process.pid or 0, number)
     process.join(20)
     assert time.monotonic() - began < 4
-    assert process.exitcode == -signal.SIGTERM
+    assert process.exitcode == status
+    assert "Traceback" not in Path("told").read_text()
     api.delay = lambda: 0.0
     assert asyncio.run(resume(record="r.db")).finished

@@ -100,6 +100,19 @@ def test_a_killed_tuning_goes_on_from_its_checkpoint_to_the_same_adapter(
         assert one[name].float().numpy() == pytest.approx(other[name].float().numpy(), abs=1e-3)
 
 
+def test_a_single_step_changes_something(tiny: WeakSettings, preferences: Path, tmp_path: Path) -> None:
+    """A warm-up begins at 0, and must not be all that there is."""
+    tune(preferences, tmp_path / "adapter", tiny, QUICK.model_copy(update={"epochs": 1, "batch": 24}))
+    pair = open_pair(tiny.model_copy(update={"adapter": str(tmp_path / "adapter")}))
+    assert pair.score([Candidate("The book was", KIND[0], True)])[0].value != 0
+
+
+def test_an_adapter_that_changes_nothing_is_told(tiny: WeakSettings, preferences: Path, tmp_path: Path) -> None:
+    with pytest.raises(TuningFailed, match=r"the adapter changes nothing\. Give more preferences, or raise epochs"):
+        tune(preferences, tmp_path / "adapter", tiny, QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-60}))
+    assert not (tmp_path / "adapter" / "tuning.json").exists()
+
+
 SOUP = QUICK.model_copy(update={"members": 3, "mean_rank": 16})
 
 

@@ -87,9 +87,9 @@ def resume(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run from the record; nothing that was paid for is paid for again.
+    """Go on with a run from the record.
 
-    Searches that another process holds are left to it.
+    Nothing that was paid for is paid for again. Searches that another process holds are left to it.
     """
     from flows.run import resume as go_on
 
@@ -99,9 +99,10 @@ def resume(
 
 
 def demo(record: RecordOption = None, prefect: Prefect = True, json: Json = False, quiet: Quiet = False) -> None:
-    """The main job on the built-in models: 8 openings, continued plainly (base) and by search (aligntree).
+    """Do the main job on the built-in models.
 
-    No key, no GPU. Runs as a Prefect flow; the whole search is on record.
+    8 openings are continued plainly (base) and by search (aligntree). No key, no GPU. Runs as a Prefect flow; the whole
+    search is on record.
     """
     from importlib.resources import files
 

@@ -23,11 +23,12 @@ OfRun = Annotated[
 
 
 def audit(run: RunArgument = None, record: RecordOption = None, json: Json = False) -> None:
-    """Check that a run on record is what it says it is; calls no model and changes nothing.
+    """Check that a run on record is what it says it is.
 
-    Hash chains, node names, config hashes and counters; each search is told again offline, and its tree and answer are
-    held against the record. Exit status 1 where something is not as it was written. The head that it prints is of the
-    whole run: kept elsewhere, it shows later whether everything was written anew.
+    It calls no model and changes nothing. Hash chains, node names, config hashes and counters; each search is told
+    again offline, and its tree and answer are held against the record. Exit status 1 where something is not as it was
+    written. The head that it prints is of the whole run: kept elsewhere, it shows later whether everything was written
+    anew.
     """
     from flows.audit import audit as check
     from flows.bench import open_record
@@ -59,10 +60,10 @@ def replay(
     record: RecordOption = None,
     json: Json = False,
 ) -> None:
-    """Tell a search its record again, step by step; calls no model and changes nothing.
+    """Tell a search its record again, step by step.
 
-    Each step is an outcome that the method was told: the node that was grown, what that brought, the best whole answer
-    by then. What the method asks for is held against the record at each step.
+    It calls no model and changes nothing. Each step is an outcome that the method was told: the node that was grown,
+    what that brought, the best whole answer by then. What the method asks for is held against the record at each step.
     """
     from dataclasses import asdict
 
@@ -83,10 +84,11 @@ def replay(
 
 
 def explain(node: Node, run: OfRun = None, record: RecordOption = None, json: Json = False) -> None:
-    """Why a node was grown: what could be chosen at each level above it, as it stood at that moment.
+    """Tell why a node was grown.
 
-    Replays the search offline. V is the value, R the return, P the prior, N the visits; the highest score was chosen. A
-    child without a score was complete, or all below it was.
+    It shows what could be chosen at each level above the node, as it stood at that moment. Replays the search offline.
+    V is the value, R the return, P the prior, N the visits; the highest score was chosen. A child without a score was
+    complete, or all below it was.
     """
     from dataclasses import asdict
 
@@ -101,6 +103,9 @@ def explain(node: Node, run: OfRun = None, record: RecordOption = None, json: Js
         return
     for table in explanation_tables(found):
         print_table(table)
+    if found.root:
+        print(f"node {found.node[:12]} is the prompt of search {found.search}: it begins there; above is the end")
+        return
     told = "it was never chosen; above is the end" if found.after is None else f"chosen after {found.after} outcomes"
     if found.finishing:
         told += ", as the best leaf by V, to finish an answer"
@@ -113,7 +118,10 @@ def diff(
     record: RecordOption = None,
     json: Json = False,
 ) -> None:
-    """Where two runs part: search by search, the first step that differs. Exit status 1 where one does."""
+    """Tell where two runs part.
+
+    Search by search, the first step that differs. Exit status 1 where one does.
+    """
     from dataclasses import asdict
 
     from flows.bench import open_record
@@ -131,9 +139,9 @@ def diff(
 
 
 def rerank(run: RunArgument = None, settings: Settings = None, record: RecordOption = None, json: Json = False) -> None:
-    """Which answers other weights would have chosen among the whole answers on record; calls no model.
+    """Tell which answers other weights would have chosen.
 
-    What is not set counts as it did in the run.
+    It takes the whole answers on record, and calls no model. What is not set counts as it did in the run.
 
     aligntree rerank --set weights.reference=-0.5
 
@@ -167,9 +175,9 @@ def fork(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on from a node of a search under other settings, as a new run; what led there is not paid for again.
+    """Go on from a node under other settings, as a new run.
 
-    The search's method is methods.0:
+    What led there is not paid for again. The search's method is methods.0:
 
     aligntree fork 3f2a90c1 --set methods.0.exploration=3 --set methods.0.limits.iterations=32
     """

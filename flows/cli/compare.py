@@ -60,11 +60,12 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare search methods at equal budgets of generated strong tokens.
+    """Compare search methods at equal budgets of tokens.
 
-    A budget of 16 answers is 16 x sampling.max_tokens tokens for every method. It is a run like any other: on record,
-    resumed by --run. Prints mean gold and its gain with 95% intervals (paired, by bootstrap over prompts), log-ratio,
-    tokens, calls and seconds per search; writes a row for each search, and a picture.
+    Of tokens that the strong model generates: a budget of 16 answers is 16 x sampling.max_tokens tokens for every
+    method. It is a run like any other: on record, resumed by --run. Prints mean gold and its gain with 95% intervals
+    (paired, by bootstrap over prompts), log-ratio, tokens, calls and seconds per search; writes a row for each search,
+    and a picture.
 
     aligntree compare comparison --answers 8 --answers 16 --set seeds=[0,1]
 

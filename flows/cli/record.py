@@ -103,9 +103,10 @@ def report(
     record: RecordOption = None,
     json: Json = False,
 ) -> None:
-    """Write a run as one HTML file that works offline: figures, answers side by side, and each search's tree.
+    """Write a run as one HTML file that works offline.
 
-    A run that is not finished is told as it is now. The page holds prompts, answers and raw replies, but no keys.
+    It has figures, answers side by side, and each search's tree. A run that is not finished is told as it is now. The
+    page holds prompts, answers and raw replies, but no keys.
     """
     from flows.bench import open_record
     from flows.report import write_report
@@ -160,9 +161,9 @@ def import_(
     record: RecordOption = None,
     json: Json = False,
 ) -> None:
-    """Put exported runs on another record, hashes and all; audited, and nothing is written where something is amiss.
+    """Put exported runs on another record, hashes and all.
 
-    Searches that had not ended can be resumed there.
+    They are audited, and nothing is written where something is amiss. Searches that had not ended can be resumed there.
     """
     from flows.bench import open_record
     from flows.export import read_lines
@@ -181,7 +182,7 @@ def import_(
 
 
 def upgrade(record: RecordOption = None, json: Json = False) -> None:
-    """Bring a record that an earlier version wrote to this version's schema, with a backup."""
+    """Bring an older record to this schema, with a backup."""
     from flows.bench import record_of
     from store import upgrade_record
 

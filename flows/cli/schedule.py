@@ -44,10 +44,10 @@ def deploy(
     settings: Settings = None,
     json: Json = False,
 ) -> None:
-    """Make a scheduled deployment on a Prefect work pool, or change it: what is new in the file is searched each time.
+    """Make or change a scheduled deployment on a work pool.
 
-    Runs that were cut off are gone on with. Workers find the record in ALIGNTREE_RECORD. Needs a Prefect server
-    (PREFECT_API_URL).
+    What is new in the file is searched each time. Runs that were cut off are gone on with. Workers find the record in
+    ALIGNTREE_RECORD. Needs a Prefect server (PREFECT_API_URL).
     """
     quiet_libraries()
     from flows.config import load_config
@@ -71,9 +71,9 @@ def serve(
     settings: Settings = None,
     record: RecordOption = None,
 ) -> None:
-    """The same from this one process, without a work pool: it stays, and runs what is due.
+    """Do as deploy does, from this one process.
 
-    Needs a Prefect server (PREFECT_API_URL).
+    It stays, and runs what is due. Needs a Prefect server (PREFECT_API_URL).
     """
     quiet_libraries(logs=True)
     from flows.config import load_config

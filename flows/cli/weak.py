@@ -65,10 +65,11 @@ def preferences(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make preferences of a weak model's own continuations, for aligntree tune.
+    """Make preferences of a weak model's own continuations.
 
-    Each prompt is continued several times; a gold scorer judges prompt + text; the best is preferred to the worst, the
-    second best to the second worst, and so on. Writes samples.jsonl, preferences.jsonl and preferences.json.
+    They are for aligntree tune. Each prompt is continued several times; a gold scorer judges prompt + text; the best is
+    preferred to the worst, the second best to the second worst, and so on. Writes samples.jsonl, preferences.jsonl and
+    preferences.json.
 
     aligntree preferences --file prompts.txt -o pairs --set choices=8 --set margin=0.4
     """
@@ -99,7 +100,9 @@ def tune(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tune a weak model on preferences: a LoRA adapter, which weak.adapter takes. Needs the extra tune.
+    """Tune a weak model on preferences.
+
+    This makes a LoRA adapter, which weak.adapter takes. Needs the extra tune.
 
     TRL trains; the default loss holds the level of the log-ratio while it learns to rank. Try epochs, learning_rate,
     rank, loss and beta, and judge by aligntree doctor --weak.
@@ -133,9 +136,10 @@ def average(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Average adapters into one, which is often better than each: those that were tuned apart err apart.
+    """Average adapters into one.
 
-    Tune with other preferences, seeds or settings, average, and judge by aligntree doctor --weak.
+    It is often better than each: those that were tuned apart err apart. Tune with other preferences, seeds or settings,
+    average, and judge by aligntree doctor --weak.
 
     aligntree average first second third -o adapter
     """
@@ -198,7 +202,7 @@ def doctor(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Can it work? Looks at a strong model's endpoint, or at a weak pair, before a run relies on it.
+    """Look at an endpoint or a weak pair before a run relies on it.
 
     MODEL: does it continue an unfinished answer, and what else does it offer? Seven tiny requests, paid for and on
     record. --weak: the log-ratio against gold, on texts of the strong model; no request.
