@@ -11,16 +11,10 @@ from typing import Any, Final
 
 from httpx import HTTPError
 from prefect import flow, tags, task
-from prefect.artifacts import (
-    acreate_markdown_artifact,
-    acreate_progress_artifact,
-    acreate_table_artifact,
-    aupdate_progress_artifact,
-)
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.context import TagsContext
-from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
@@ -31,7 +25,8 @@ from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.plan import config_of
 from flows.progress import run_line
-from flows.run import Summary, summarize
+from flows.publishing import publish, report_of, reports
+from flows.run import summarize
 from flows.sharding import Shards, others
 from flows.share import Search
 from flows.tally import Tally
@@ -59,8 +54,9 @@ class PrefectUnreachable(FlowError):
 
 async def check_server(*, needed: bool = False) -> None:
     """Before money or rows: does the configured Prefect server answer? Where none is configured, nor `needed`, an
-    embedded one is started later. A cluster needs one, and is looked for as well.
+    embedded one is started later. A cluster needs one, and is looked for as well; so is a folder of reports.
     """
+    reports()
     check_cluster()
     url, needed = get_current_settings().api.url, needed or cluster_of() is not None
     if url is None and needed:
@@ -121,7 +117,7 @@ async def align_flow(run_id: str, tries: int | None = None, shards: Shards = 1) 
                     await work.carry_out(run_id, tries, stay=deployed or shards > 1 or work.elsewhere)
             finally:
                 if not another:
-                    await publish(summarize(work.record, run_id, work.config))
+                    await publish(summarize(work.record, run_id, work.config), await report_of(work.record, run_id))
     return run_id
 
 
@@ -227,36 +223,3 @@ async def _progress(tally: Tally) -> AsyncIterator[None]:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)
         await show()
-
-
-@task(name="publish", cache_policy=NO_CACHE, persist_result=False)
-async def publish(summary: Summary) -> None:
-    """The run's answers as a table artifact, its cost as a note."""
-    rows = [
-        {
-            "prompt": answer.prompt[:200],
-            "method": answer.method,
-            "status": answer.status,
-            "answer": answer.text[:500],
-            "value": answer.value,
-            "gold": answer.gold,
-        }
-        for answer in summary.answers
-    ]
-    await acreate_table_artifact(rows, key="answers", description=f"Answers of run {summary.run_id}")
-    totals = summary.totals
-    note = (
-        f"Run `{summary.run_id}`: {sum(a.status == 'done' for a in summary.answers)} of {len(rows)} searches done, "
-        f"{totals.calls} calls, {totals.nodes} nodes, {totals.input_tokens} input tokens, "
-        f"{totals.output_tokens} output tokens."
-    ) + "".join(f"\n\n**Warning**: {warning}." for warning in summary.warnings)
-    await acreate_markdown_artifact(note, key="cost")
-    _tell_of_budgets(summary)
-
-
-def _tell_of_budgets(summary: Summary) -> None:
-    """An event, for automations that alert: flow runs that met a limit end well."""
-    met = [answer.why for answer in summary.answers if answer.why.startswith("budget.")]
-    if met:
-        run = {"prefect.resource.id": f"aligntree.run.{summary.run_id}"}
-        emit_event("aligntree.budget-met", run, payload={"searches": len(met), "why": met[0]})

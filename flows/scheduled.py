@@ -19,6 +19,7 @@ from flows.errors import BadConfig, FlowError, RunInterrupted
 from flows.flow import through_prefect
 from flows.plan import new_searches
 from flows.prompts import read_prompts
+from flows.publishing import reports
 from flows.run import told_holders
 from flows.sharding import Shards, check_shards
 from flows.wanted import Wanted, wanted
@@ -53,6 +54,7 @@ async def align_new(prompts: Prompts, config: RunConfig, tries: Tries = 5, shard
     Raises RunInterrupted where one of them did not end; the next scheduled run goes on.
     """
     _check_record()
+    reports()
     check_cluster()
     if shards > 1:
         await check_shards(shards)

@@ -55,7 +55,7 @@ def pytest_testnodedown(node: Any) -> None:
 @pytest.fixture(autouse=True)
 def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the caller's record, key or Prefect server."""
-    for name in ("ALIGNTREE_RECORD", "ALIGNTREE_CLUSTER", "ALIGNTREE_DEBUG", "OPENAI_API_KEY", "PREFECT_API_URL"):
+    for name in [name for name in os.environ if name.startswith("ALIGNTREE_")] + ["OPENAI_API_KEY", "PREFECT_API_URL"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 

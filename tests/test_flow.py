@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +13,23 @@ from prefect.logging.handlers import APILogHandler
 
 from flows import RunConfig, align_flow
 from flows.bench import open_bench
-from flows.flow import through_prefect
+from flows.errors import BadConfig
+from flows.flow import check_server, through_prefect
 from flows.run import summarize
 from store import Record
 from tests.formula_api import PROBED, Fault, FormulaAPI
 
 
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], str]:
+    """Reads a file of the folder of reports, which is served."""
+    monkeypatch.setenv("ALIGNTREE_REPORTS", str(tmp_path))
+    monkeypatch.setenv("ALIGNTREE_REPORTS_URL", "https://team.example/reports/")
+    return lambda name: (tmp_path / name).read_text(encoding="utf-8")
+
+
 async def test_a_flow_run_is_one_run_with_one_task_per_prompt(
-    prefect: None, api: FormulaAPI, formula_config: Callable[..., RunConfig]
+    prefect: None, api: FormulaAPI, formula_config: Callable[..., RunConfig], written: Callable[[str], str]
 ) -> None:
     # An outage in the midst: the task's retry goes on from the record.
     config = formula_config(strong={"retry_for": 0})
@@ -43,6 +53,10 @@ async def test_a_flow_run_is_one_run_with_one_task_per_prompt(
         artifacts = {a.key: a for a in await client.read_artifacts() if a.flow_run_id == flow_run.id}
         assert set(artifacts) == {"answers", "cost", "progress"}
         assert artifacts["progress"].data == 100
+        report = f"https://team.example/reports/{run_id}.html"
+        assert report in (artifacts["answers"].description or "")
+        assert f"{report}#search=2" in str(artifacts["answers"].data)
+        assert run_id in written(f"{run_id}.html")
         assert "searches 3/3" in (artifacts["progress"].description or "")
         await APILogHandler.aflush()
         logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run.id])))
@@ -65,11 +79,19 @@ async def test_a_deployed_flow_needs_the_run_id_only(
     record.close()
 
 
+async def test_a_folder_of_reports_that_is_not_there_is_told_before_anything_is_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALIGNTREE_REPORTS", "nowhere")
+    with pytest.raises(BadConfig, match="ALIGNTREE_REPORTS=nowhere: is no folder"):
+        await check_server()
+
+
 async def test_a_budget_that_is_met_is_an_event_to_alert_on(
     prefect: None, formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-    monkeypatch.setattr("flows.flow.emit_event", lambda event, run, payload: told.append((event, run, payload)))
+    monkeypatch.setattr("flows.publishing.emit_event", lambda event, run, payload: told.append((event, run, payload)))
     for limit in (100, PROBED + 1):
         async with open_bench(formula_config(budget={"requests": limit}), f"{limit}.db") as bench:
             run_id = await bench.begin(["The tide"])

@@ -108,6 +108,14 @@ def test_a_click_on_a_node_tells_all_of_it(searched: Opened) -> None:
     expect(page.locator("#numbers")).to_contain_text("bits in [")
 
 
+def test_a_link_to_a_search_opens_it(searched: Opened) -> None:
+    page, _ = searched
+    expect(page.locator("#search")).to_have_value("1")
+    page.evaluate("location.hash = 'search=1'")
+    page.reload()
+    expect(page.locator("#search")).to_have_value("0")
+
+
 def test_sliding_grows_the_tree_as_it_was_told(searched: Opened) -> None:
     page, tree = searched
     slider = page.locator("#step")

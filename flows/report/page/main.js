@@ -162,6 +162,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 byId("search").replaceChildren(...overview.searches.map((of, value) =>
   make("option", { value, textContent: `${value + 1}: ${of.method}, \u2068${short(of.prompt, 60)}\u2069` })));
 showOverview(open);
-// The first of those that grew a tree.
+// The one that a link names (#search=3, as aligntree show counts them); else the first of those that grew a tree.
+const named = Number(new URLSearchParams(location.hash.slice(1)).get("search")) - 1;
 const first = overview.searches.findIndex(of => of.nodes > 0 && of.method !== overview.methods[0].method);
-if (overview.searches.length) open(Math.max(0, first), false);
+if (overview.searches[named]) open(named);
+else if (overview.searches.length) open(Math.max(0, first), false);
