@@ -25,7 +25,7 @@ def lines(file: Path) -> list[str]:
 def test_it_was_trained_on_many_prompts_none_of_which_is_ever_evaluated() -> None:
     trained = lines(ADAPTER / "prompts.txt")
     assert len({plain(prompt) for prompt in trained}) == len(trained) >= 1500
-    evaluated = [prompt for file in DATA.glob("*.txt") for prompt in lines(file)]
+    evaluated = [prompt for file in ("sentiment.txt", "held_out.txt") for prompt in lines(DATA / file)]
     assert len(evaluated) >= 108
     for one in trained:
         for other in evaluated:

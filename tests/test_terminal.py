@@ -188,7 +188,7 @@ def completed(line: str, shell: str = "bash") -> list[str]:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("aligntree align --recipe s", ["sentiment"]),
+        ("aligntree align --recipe s", ["sentiment", "story"]),
         ("aligntree align --recipe m", ["mine.yaml"]),
         ("aligntree serve comp", ["comparison"]),
         ("aligntree align --method be", ["best_of_n", "beam"]),
