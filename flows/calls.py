@@ -177,13 +177,13 @@ class Calls:
         try:
             reply = await line.strong.send(request)
         except CallFailed as failed:
-            await self._journal.settle(key, failure_row(failed), billed=failed.billed)
+            self._journal.settle(key, failure_row(failed), billed=failed.billed)
             self._tally.spent += (worst.price or 0) if failed.billed else 0
             raise
         if isinstance(ask, Sample) and ask.least:  # once: chunks end by what is on record
             vocabulary = self._config.strong.vocabulary
             reply = replace(reply, continuations=with_entropies(reply.continuations, vocabulary))
-        await self._journal.settle(key, reply_row(reply, all_tops=isinstance(ask, Judge)))
+        self._journal.settle(key, reply_row(reply, all_tops=isinstance(ask, Judge)))
         await line.pace.took(worst, reply.usage.input + reply.usage.output)
         self._tally.calls += 1
         self._tally.input_tokens += reply.usage.input

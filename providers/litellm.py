@@ -6,8 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -32,12 +31,6 @@ from providers.probe import probe
 from providers.responses import keeping
 from providers.settings import OF_LOCAL_MODELS, StrongSettings
 from providers.wire import Choice, choices, continuation, drafted, usage
-
-_unlogged: ContextVar[bool] | None = None
-with suppress(ImportError):  # not LiteLLM's public interface: without it calls only take longer
-    from litellm._internal_context import is_internal_call
-
-    _unlogged = is_internal_call
 
 litellm.suppress_debug_info = True
 
@@ -148,11 +141,11 @@ class LiteLLMStrongModel:
         return self._template.render(prompt=request.prompt, system=request.system or "") + answer
 
     async def send(self, request: ContinuationRequest) -> Reply:
-        seen = keeping()
+        seen: list[httpx.Response] = []
         started = time.monotonic()
         with self._failures_told(seen):
             async with asyncio.timeout(self._settings.timeout):  # httpx's own is for each read: a drip never ends
-                with _without_log():
+                with keeping(seen, suffices=not _is_logged()):
                     await self._call(request)
             latency = time.monotonic() - started
             # The body itself: LiteLLM's copy of it turns finish reasons that it does not know into "stop".
@@ -220,17 +213,9 @@ class LiteLLMStrongModel:
 _CALLBACKS = "callbacks", *(f"{which}_callback" for which in ("success", "failure", "_async_success", "_async_failure"))
 
 
-@contextmanager
-def _without_log() -> Iterator[None]:
-    """LiteLLM's log of a call takes a quarter of the call's CPU time: left out where nobody reads it."""
-    if _unlogged is None or any(getattr(litellm, name, None) for name in _CALLBACKS):
-        yield
-        return
-    token = _unlogged.set(True)
-    try:
-        yield
-    finally:
-        _unlogged.reset(token)
+def _is_logged() -> bool:
+    """Somebody reads LiteLLM's log of calls: it needs LiteLLM's own copy of the reply, half of a call's CPU time."""
+    return any(getattr(litellm, name, None) for name in _CALLBACKS)
 
 
 def _count(text: str) -> int:

@@ -5,22 +5,42 @@ LiteLLM hands out copies that it has changed: the HTTP client's own hook keeps t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import httpx
 
 _LARGEST = 64 * 2**20
 """Bytes of a body: sixteen choices of a thousand tokens with their top lists are a fifth of it."""
 
-_responses: ContextVar[list[httpx.Response]] = ContextVar("responses")
+
+class _Answered(BaseException):
+    """The reply is here, as it came. No Exception: whoever stands between takes it for no failure."""
 
 
-def keeping() -> list[httpx.Response]:
-    """A list that gets the responses which come in this task from now on."""
-    kept: list[httpx.Response] = []
-    _responses.set(kept)
-    return kept
+@dataclass
+class _Kept:
+    responses: list[httpx.Response]
+    suffices: bool
+
+
+_kept: ContextVar[_Kept] = ContextVar("kept")
+
+
+@contextmanager
+def keeping(kept: list[httpx.Response], *, suffices: bool) -> Iterator[None]:
+    """Add to `kept` the responses which come in this task meanwhile.
+
+    Where that `suffices`, a success ends the block: nobody on the way works on what is not read.
+    """
+    token = _kept.set(_Kept(kept, suffices))
+    try:
+        with suppress(_Answered):
+            yield
+    finally:
+        _kept.reset(token)
 
 
 async def keep(response: httpx.Response) -> None:
@@ -28,8 +48,10 @@ async def keep(response: httpx.Response) -> None:
     if isinstance(response.stream, httpx.AsyncByteStream):
         response.stream = _Bounded(response.stream)
     await response.aread()
-    if (kept := _responses.get(None)) is not None:
-        kept.append(response)
+    if (kept := _kept.get(None)) is not None:
+        kept.responses.append(response)
+        if kept.suffices and response.is_success:
+            raise _Answered
 
 
 class _Bounded(httpx.AsyncByteStream):

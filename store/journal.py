@@ -1,12 +1,14 @@
 """Appending to one search's record, under its lease: asks, calls (intents), replies, nodes, scores, tells.
 
 Life of a paid call: `intend` (budget reserved and intent, one transaction) -> HTTP -> `settle` (reply and what it
-cost, one transaction) -> scoring -> `tell` (nodes, scores and the tell), which is written with what comes next: most
-often the intents that follow from it, never after them. Killed between any two, nothing paid for is lost.
+cost) -> `tell` (nodes, scores and the tell). Only an intent is waited for, and what it follows from is written with it
+or was before: a tell in the same commit, a reply too, unless its scoring takes longer than `_HELD_S`. Killed between
+any two, nothing paid for is lost but what came within so long.
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +24,9 @@ from store.errors import LeaseLost
 from store.lease import Lease
 from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import CHAINED, asks, calls, nodes, now, replies, runs, scores, searches, tells
+
+_HELD_S = 0.02
+"""Seconds that a reply waits for what follows from it, which then is on record in the same commit."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +55,34 @@ class Journal:
         """Numbers of the asks on record."""
         self.intents = dict(_unanswered(connection, lease.search_id))
         self.behind: BaseException | None = None
-        """Why a tell is missing on record: nothing that may follow from it is written any more."""
-        self._held: list[_Told] = []
+        """Why a reply or a tell is missing on record: nothing that may follow from it is written any more."""
+        self._held: list[_Append] = []
+        self._due: asyncio.TimerHandle | None = None
+        """When what is held is written without anything that it could go along with."""
 
     async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
         """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""
         call = vars(key) | {"request": request, "worst_tokens": worst.tokens, "worst_price": worst.price}
-        await self._append(_Intended(self, ask, key, call, worst))
+        await self._database.transact(_Intended(self, ask, key, call, worst), self._taken())
 
-    async def settle(self, key: CallKey, reply: ReplyRow, *, billed: bool = True) -> None:
-        """What came back for an intent, and what it cost; a failure that may have been billed costs the worst case."""
+    def settle(self, key: CallKey, reply: ReplyRow, *, billed: bool = True) -> None:
+        """What came back for an intent, and what it cost; a failure that may have been billed costs the worst case.
+
+        In the same commit as what is appended next, or by itself soon, or by `flush`. Where it cannot be written,
+        whatever would follow from it is refused.
+        """
         intent = self.intents[key]
         cost, row = settlement(reply, intent.worst, billed)
-        await self._append(_Settled(self, key, vars(key) | row, intent, cost))
+        self._held.append(_Settled(self, key, vars(key) | row, intent, cost))
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(_HELD_S, self._write)
 
     async def adopt(self) -> None:
         """Settle the intents that a former owner left without a reply: possibly billed, at their worst case."""
-        for key in list(self.intents):
-            await self.settle(key, ReplyRow(None, {"what": "no reply on record", "billed": True}, b""))
+        if left := list(self.intents):
+            for key in left:
+                self.settle(key, ReplyRow(None, {"what": "no reply on record", "billed": True}, b""))
+            await self.flush()
 
     def tell(
         self,
@@ -86,9 +101,8 @@ class Journal:
         self._held.append(_Told(self, [*asked, *rows, (tells, vars(told))]))
 
     async def flush(self) -> None:
-        """What was told is on record now. Raises what kept it from there."""
-        if self._held:
-            await self._database.transact(lambda _: None, self._taken())
+        """What was settled and told is on record now. Raises what kept it from there."""
+        await self._database.transact(lambda _: None, self._taken())
         _check_whole(self)
 
     async def close(self, status: str, answer: Mapping[str, Any] | None) -> None:
@@ -102,10 +116,13 @@ class Journal:
 
         await self._database.transact(work, self._taken())
 
-    async def _append(self, work: _Append) -> None:
-        await self._database.transact(work, self._taken())
+    def _write(self) -> None:
+        self._database.submit(lambda _: None, self._taken())
 
-    def _taken(self) -> Sequence[_Told]:
+    def _taken(self) -> Sequence[_Append]:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         held, self._held = self._held, []
         return held
 
@@ -212,6 +229,9 @@ class _Settled(_Append):
     def committed(self) -> None:
         super().committed()
         del self.journal.intents[self.key]
+
+    def failed(self, error: BaseException) -> None:
+        self.journal.behind = error
 
 
 @dataclass(eq=False)

@@ -45,7 +45,8 @@ async def test_each_request_counts_in_the_run_the_day_and_the_whole_record(recor
     (journal,) = await journals(record, 1, {})
     await journal.intend(ASK, KEY, {}, Cost(100, 50))
     assert {counters(record_url)[scope, "nano_usd"] for scope in ("run", "day", "all")} == {(50, 0)}
-    await journal.settle(KEY, REPLY)  # 7 + 4 tokens, 11 nano-dollars
+    journal.settle(KEY, REPLY)  # 7 + 4 tokens, 11 nano-dollars
+    await journal.flush()
     found = counters(record_url)
     for scope in ("run", "day", "all"):
         assert [found[scope, unit] for unit in ("requests", "tokens", "nano_usd")] == [(0, 1), (0, 11), (0, 11)]
@@ -54,7 +55,8 @@ async def test_each_request_counts_in_the_run_the_day_and_the_whole_record(recor
 async def test_what_each_run_spent_is_read_off_its_counters(record: Record) -> None:
     (journal,), _ = await journals(record, 1, {}), await journals(record, 1, {})
     await journal.intend(ASK, KEY, {}, Cost(100, 50))
-    await journal.settle(KEY, REPLY)
+    journal.settle(KEY, REPLY)
+    await journal.flush()
     idle, busy = (run.id for run in record.runs())
     assert record.spent() == {busy: Spent(requests=1, tokens=11, nano_usd=11)}
     assert (record.spent(busy), record.spent(idle)) == (record.spent(), {})
@@ -127,13 +129,14 @@ async def test_the_ledger_never_understates_what_was_billed(tmp_path: Path) -> N
                 for unit, amount in Cost(tokens, price).amounts().items():
                     billed[unit] += amount
             if fate == "answered":
-                await journal.settle(sent, ReplyRow([], None, b"", tokens, 0, 0, price=price))
+                journal.settle(sent, ReplyRow([], None, b"", tokens, 0, 0, price=price))
             elif fate == "billed and failed":
-                await journal.settle(sent, ReplyRow(None, {"what": "reset", "billed": True}, b""), billed=True)
+                journal.settle(sent, ReplyRow(None, {"what": "reset", "billed": True}, b""), billed=True)
             elif fate == "refused":
-                await journal.settle(sent, ReplyRow(None, {"what": "429", "billed": False}, b""), billed=False)
+                journal.settle(sent, ReplyRow(None, {"what": "429", "billed": False}, b""), billed=False)
             else:
                 await journal.adopt()  # as the next owner does
+            await journal.flush()
             sent = None
         rows = looking.read(lambda c: c.execute(select(budgets).where(budgets.c.scope == "all")).all())
         assert all(row.spent + row.reserved >= billed[row.unit] for row in rows)

@@ -36,7 +36,7 @@ from store import (
 from store.budget import Change, Limits, count
 from store.chain import link
 from store.database import VERSION_TABLE, Database
-from store.journal import _Told
+from store.journal import _Settled, _Told
 from store.lease import Lease, _extend, is_dead, new_owner
 from store.schema import CHAINED, budgets, metadata, searches
 from store.settings import record_url as parse_url
@@ -91,7 +91,7 @@ async def test_a_search_is_read_back_as_it_was_written(record: Record) -> None:
     score = ScoreRow(0, node.id, "log_ratio", -0.1234567890123, {"tuned": -1e-300, "reference": 1e300})
     tell = TellRow(0, 0, "grown", {"children": [[node.id, 2]]})
     await journal.intend(ASK, KEY, {"n": 2}, Cost(100, 50))
-    await journal.settle(KEY, REPLY)
+    journal.settle(KEY, REPLY)
     journal.tell(tell, [node], [score])
     await journal.flush()
     history = record.history(journal.lease.search_id)
@@ -127,20 +127,20 @@ async def test_what_waits_is_written_in_one_transaction_whatever_it_is(
     await asyncio.to_thread(taken.wait, 10)
     monkeypatch.setattr(Database, "_commit_all", counted)
     other.tell(TellRow(0, 0, "failed", {"reason": "x"}))
+    one.settle(KEY, REPLY)
+    other.settle(KEY, REPLY)
     works = [
-        one.settle(KEY, REPLY),
         one.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, 50)),
-        other.settle(KEY, REPLY),
         one.intend(AskRow(1, "sample", "c" * 64, 0, {}), CallKey(1, 0, 0), {}, Cost(100, 50)),
     ]
     waiting = [asyncio.create_task(work) for work in works]
     await asyncio.sleep(0.01)
     one.tell(TellRow(0, 0, "failed", {"reason": "x"}))
-    waiting.append(asyncio.create_task(one.flush()))
+    waiting += [asyncio.create_task(journal.flush()) for journal in (one, other)]
     await asyncio.sleep(0.01)
     free.set()
     await asyncio.gather(*waiting, asyncio.wrap_future(held))
-    assert commits == [7]
+    assert commits == [8]
     assert list(record.history(one.lease.search_id).asks) == [0, 1]
     assert record.audit(run_id).faults == ()
 
@@ -150,7 +150,8 @@ async def test_a_tell_is_on_record_before_what_follows_from_it(record: Record, m
     run_id, journal = await begun(record, limits={"run": {"tokens": 150}})
     search, later = journal.lease.search_id, AskRow(1, "sample", "c" * 64, 0, {})
     await journal.intend(ASK, KEY, {}, Cost(100, None))
-    await journal.settle(KEY, REPLY)
+    journal.settle(KEY, REPLY)
+    await journal.flush()
     journal.tell(TellRow(0, 0, "failed", {"reason": "x"}))
     with pytest.raises(OutOfBudget):
         await journal.intend(later, CallKey(1, 0, 0), {}, Cost(200, None))
@@ -173,6 +174,37 @@ async def test_a_tell_is_on_record_before_what_follows_from_it(record: Record, m
     assert record.audit(run_id).faults == ()
 
 
+async def test_a_reply_whose_scoring_takes_long_is_on_record_before_it_is_scored(record: Record) -> None:
+    _, journal = await begun(record)
+    await journal.intend(ASK, KEY, {}, Cost(100, 50))
+    journal.settle(KEY, REPLY)
+    await asyncio.sleep(0.5)  # nothing is appended, nor waited for
+    assert record.history(journal.lease.search_id).replies.keys() == {KEY}
+
+
+async def test_a_reply_that_cannot_be_written_has_no_tell_on_record(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, journal = await begun(record)
+    await journal.intend(ASK, KEY, {}, Cost(100, 50))
+
+    def full(*_: object) -> None:
+        raise RecordFailed("the disk is full")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(_Settled, "rows", full)
+        journal.settle(KEY, REPLY)
+        journal.tell(TellRow(0, 0, "failed", {"reason": "x"}))
+        with pytest.raises(RecordFailed, match="full"):
+            await journal.flush()
+    with pytest.raises(RecordFailed, match="full"):
+        await journal.intend(AskRow(1, "sample", "c" * 64, 0, {}), CallKey(1, 0, 0), {}, Cost(100, None))
+    await record.release(journal, "interrupted", {"text": "ahead"})
+    assert record.history(journal.lease.search_id).tells == ()
+    assert [(row.status, row.answer) for row in record.searches(run_id)] == [("interrupted", None)]
+    assert record.audit(run_id).faults == ()
+
+
 @pytest.mark.parametrize("record_url", ["postgres"], indirect=True)
 async def test_who_stalls_amid_a_commit_does_not_stop_the_others(
     record: Record, worker: Record, monkeypatch: pytest.MonkeyPatch
@@ -190,19 +222,19 @@ async def test_who_stalls_amid_a_commit_does_not_stop_the_others(
             free.wait(10)
 
     monkeypatch.setattr("store.journal.count", stall)
-    stalled = asyncio.create_task(one.settle(KEY, REPLY))
+    one.settle(KEY, REPLY)
     await asyncio.to_thread(began.wait, 10)
-    await asyncio.wait_for(other.settle(KEY, REPLY), 5)
+    other.settle(KEY, REPLY)
+    await asyncio.wait_for(other.flush(), 5)
     free.set()
-    with pytest.raises(RecordFailed):
-        await stalled
-    await one.settle(KEY, REPLY)
+    await one.flush()
+    assert record.history(one.lease.search_id).replies.keys() == {KEY}
 
 
 async def test_each_row_is_chained_to_the_one_before(record: Record, database: Database) -> None:
     _, journal = await begun(record)
     await journal.intend(ASK, KEY, {"top_p": 1.0, "stop": ["\n"]}, Cost(100, None))
-    await journal.settle(KEY, REPLY)
+    journal.settle(KEY, REPLY)
     journal.tell(TellRow(0, 0, "failed", {"reason": "x"}))
     await journal.flush()
     search = journal.lease.search_id
@@ -295,7 +327,8 @@ async def test_a_budget_refuses_what_does_not_fit_and_nothing_is_written(record:
     with pytest.raises(OutOfBudget, match=told):
         await journal.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, None))
     assert record.history(journal.lease.search_id).calls == (KEY,)
-    await journal.settle(KEY, REPLY)
+    journal.settle(KEY, REPLY)
+    await journal.flush()
 
     def counters(connection: Any) -> dict[str, tuple[int, int]]:
         rows = connection.execute(select(budgets).where(budgets.c.scope == f"run:{run_id}"))
@@ -303,10 +336,12 @@ async def test_a_budget_refuses_what_does_not_fit_and_nothing_is_written(record:
 
     assert database.read(counters) == {"nano_usd": (0, 11), "requests": (0, 1), "tokens": (0, 11)}
     await journal.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, None))
-    await journal.settle(CallKey(0, 1, 0), ReplyRow(None, {"what": "429"}, b""), billed=False)
+    journal.settle(CallKey(0, 1, 0), ReplyRow(None, {"what": "429"}, b""), billed=False)
+    await journal.flush()
     assert database.read(counters)["tokens"] == (0, 11)
     await journal.intend(ASK, CallKey(0, 1, 1), {}, Cost(100, None))
-    await journal.settle(CallKey(0, 1, 1), ReplyRow(None, {"what": "500"}, b""), billed=True)
+    journal.settle(CallKey(0, 1, 1), ReplyRow(None, {"what": "500"}, b""), billed=True)
+    await journal.flush()
     assert database.read(counters)["tokens"] == (0, 111)
 
 

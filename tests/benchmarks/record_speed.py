@@ -80,7 +80,7 @@ async def put_on_record(journal: Journal, steps: Sequence[Step]) -> None:
     for number, step in enumerate(steps):
         key = CallKey(step.ask.number, 0, 0)
         await journal.intend(step.ask, key, {"n": 4, "seed": number}, Cost(400, None))
-        await journal.settle(key, ReplyRow(REPLY, None, BODY, 200, 0, 32))
+        journal.settle(key, ReplyRow(REPLY, None, BODY, 200, 0, 32))
         journal.tell(step.told.tell, step.told.nodes, step.told.scores)
     await journal.flush()
 
