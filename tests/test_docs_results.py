@@ -10,9 +10,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from matplotlib.testing.compare import compare_images
 from rich.console import Console
 
 from flows.compare import Line, figures, read_rows
+from flows.plots import draw
 from flows.tables import lines_table
 from tests.markdown import ROOT
 
@@ -84,6 +86,13 @@ def test_a_table_as_the_terminal_has_it_is_what_the_command_prints(section: Sect
             Console(file=out, width=120).print(lines_table(lines_of(rows, against), against))
             prints.append([line.strip() for line in out.getvalue().splitlines()])
         assert [line.strip() for line in block.splitlines()] in prints
+
+
+def test_the_picture_is_what_the_command_draws(tmp_path: Path) -> None:
+    rows = read_rows(ROOT / "docs/results/rows.csv")
+    drawn = tmp_path / "comparison.png"
+    draw(lines_of("docs/results/rows.csv", "beam"), rows, drawn)
+    assert compare_images(str(PAGE.parent / "results/comparison.png"), str(drawn), tol=1) is None
 
 
 def test_every_file_of_results_is_named() -> None:
