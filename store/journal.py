@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, func, select, update
 
 from store.budget import NOTHING, Budget, Change, Cost, count
 from store.chain import link
+from store.copying import add_rows
 from store.database import Database, Together
 from store.errors import LeaseLost
 from store.lease import Lease
@@ -169,7 +170,7 @@ class _Append(Together):
             count(connection, changes)
         for table in CHAINED:  # what is referred to comes first
             if table in into:
-                connection.execute(_INTO[table], into[table])
+                add_rows(connection, table, into[table])
 
     after: tuple[int, str] = field(init=False)
 
@@ -282,13 +283,12 @@ def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[s
     return cost, row | {"input_tokens": cost.tokens, "price": cost.price, "estimated": cost.tokens > 0}
 
 
-# Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
+# Statements are built once, as in `copying`.
 STALLED_MS = "10000"
 _LIMIT: BindParameter[str] = bindparam("stalled", callable_=lambda: STALLED_MS)
 _LIMITED = func.set_config("idle_in_transaction_session_timeout", _LIMIT, True)  # until the commit
 _BEGIN = {"sqlite": select(now()), "postgresql": select(now(), _LIMITED)}
 """The time. Postgres is to end who stalls before the commit: all others wait for the counters that it changes."""
-_INTO = {table: insert(table) for table in CHAINED}
 _END = select(searches.c.links, searches.c.head).where(searches.c.id == bindparam("mine"))
 _MOVE_END = (
     update(searches)
