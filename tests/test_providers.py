@@ -64,6 +64,14 @@ async def test_calls_are_made_on_a_kept_connection(api: FormulaAPI) -> None:
     assert (len(api.requests), api.connections) == (5, 1)
 
 
+async def test_what_a_task_asks_for_after_a_call_is_read_as_ever(api: FormulaAPI) -> None:
+    """A call ends as soon as its reply is here; a list of models that the same task asks for does not."""
+    async with opened(api) as strong:
+        await strong.send(REQUEST)
+        await strong.check()
+        await strong.send(REQUEST)
+
+
 async def test_litellms_own_log_is_made_where_somebody_reads_it(
     api: FormulaAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
