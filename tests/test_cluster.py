@@ -134,11 +134,8 @@ async def test_searches_go_to_the_processes_of_a_ray_cluster_and_survive_one_tha
     monkeypatch.setattr("flows.bench.open_scorer", _nothing_is_opened)
     with closing(Record.open("r.db")) as record, ray() as address:
         monkeypatch.setenv(CLUSTER, address)
-        flow_run, owners = asyncio.create_task(align_flow(run_id)), set[str]()
-        while len(owners) < 2 or len(api.requests) < 6:
-            owners |= {process_of(search.owner) for search in record.searches(run_id) if search.owner}
-            assert not flow_run.done(), flow_run
-            await asyncio.sleep(0.02)
+        flow_run = asyncio.create_task(align_flow(run_id))
+        owners = await two_at_work(flow_run, record, run_id, api)
         os.kill(int(min(owners)), signal.SIGKILL)
         await flow_run
         assert record.run(run_id).statuses == {"done": len(PROMPTS)}
@@ -163,11 +160,8 @@ async def test_searches_go_to_the_processes_of_a_dask_cluster_and_survive_one_th
     monkeypatch.setattr("flows.bench.open_scorer", _nothing_is_opened)  # in the flow's own process
     with closing(Record.open("r.db")) as record, dask(2) as (address, workers):
         monkeypatch.setenv(CLUSTER, address)
-        flow_run, owners = asyncio.create_task(align_flow(run_id)), set[str]()
-        while len(owners) < 2 or len(api.requests) < 6:
-            owners |= {process_of(search.owner) for search in record.searches(run_id) if search.owner}
-            assert not flow_run.done(), flow_run
-            await asyncio.sleep(0.02)
+        flow_run = asyncio.create_task(align_flow(run_id))
+        owners = await two_at_work(flow_run, record, run_id, api)
         workers[0].kill()
         await flow_run
         assert record.run(run_id).statuses == {"done": len(PROMPTS)}
@@ -180,6 +174,16 @@ async def test_searches_go_to_the_processes_of_a_dask_cluster_and_survive_one_th
         await a_refused_key_ends_the_run(api, refused)
         await what_a_machine_held_that_is_gone_is_gone_on_with(record, held)
         await a_run_on_another_record_is_refused(other, monkeypatch)
+
+
+async def two_at_work(flow_run: asyncio.Task[object], record: Record, run_id: str, api: FormulaAPI) -> set[str]:
+    """The process ids of those who work on the run, once there are two and some requests are made."""
+    owners = set[str]()
+    while len(owners) < 2 or len(api.requests) < 6:
+        owners |= {process_of(search.owner) for search in record.searches(run_id) if search.owner}
+        assert not flow_run.done(), flow_run
+        await asyncio.sleep(0.02)
+    return owners
 
 
 async def begun(config: RunConfig, prompts: list[str], record: str = "r.db") -> str:

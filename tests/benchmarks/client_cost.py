@@ -6,13 +6,10 @@ python -m tests.benchmarks.client_cost
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -21,8 +18,10 @@ from rich.table import Table
 
 from flows.bench import open_bench
 from providers import ContinuationRequest, StrongSettings, open_strong_model
+from tests.benchmarks.capacity_model import Latency
+from tests.benchmarks.late import served
 from tests.conftest import config_for
-from tests.formula_api import MODEL, FormulaAPI
+from tests.formula_api import MODEL
 from tests.formula_scorer import open_formula_scorer
 
 AT_ONCE, CALLS, ROUNDS = 64, 640, 5
@@ -31,24 +30,6 @@ MOST_OVER_LITELLM, MOST_OVER_LATENCY = 1.10, 1.05
 REQUEST = ContinuationRequest("The tide comes in", " and goes", 4, 8, temperature=0.7, seed=7, logprobs=5)
 
 Call = Callable[[], Awaitable[object]]
-
-
-def _serve(told: Connection, latency: float) -> None:
-    api = FormulaAPI()
-    api.delay = lambda: latency
-    told.send(api.base)
-    told.recv()
-
-
-@contextmanager
-def served(latency: float) -> Iterator[str]:
-    """The loopback API in a process of its own; its base URL."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, latency), daemon=True)
-    process.start()
-    yield ours.recv()
-    ours.send(None)
-    process.join()
 
 
 def descriptors() -> int:
@@ -128,9 +109,9 @@ async def over_latency(base: str) -> float:
 
 
 def main() -> None:
-    with served(0.0) as base:
+    with served(Latency(0.0)) as base:
         found = asyncio.run(compare(base))
-    with served(LATENCY) as base:
+    with served(Latency(LATENCY, variation=0.0)) as base:
         over = asyncio.run(over_latency(base))
     bare = found["bare LiteLLM"][0]
     table = Table("way", "CPU ms per call", "over bare LiteLLM", "descriptors", title=f"{AT_ONCE} calls at once")

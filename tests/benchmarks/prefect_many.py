@@ -31,7 +31,8 @@ from flows.bench import open_bench
 from flows.cli.options import quiet_libraries
 from flows.config import RunConfig
 from flows.tally import Tally
-from tests.benchmarks.client_cost import served
+from tests.benchmarks.capacity_model import Latency
+from tests.benchmarks.late import served
 
 _STEP = 100
 _LOOKS_EVERY_S = 0.05
@@ -146,7 +147,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=16, help="Searches at once.")
     given = parser.parse_args()
     quiet_libraries()
-    with tempfile.TemporaryDirectory() as folder, serving(folder) as server, served(0.0) as base:
+    with tempfile.TemporaryDirectory() as folder, serving(folder) as server, served(Latency(0.0)) as base:
         from tests.conftest import config_for
         from tests.formula_scorer import open_formula_scorer
 
