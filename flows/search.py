@@ -1,6 +1,6 @@
 """The driver of one search: ask -> call -> record -> tell.
 
-Life of an ask: each HTTP request has its intent on record before it is sent and its reply before it is used; what the
+Life of an ask: each HTTP request has its intent on record before it is sent, and all that it follows from; what the
 replies bring is scored, recorded and told, in the order asked. A fresh driver on the same record goes on from there.
 """
 
