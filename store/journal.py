@@ -1,14 +1,13 @@
 """Appending to one search's record, under its lease: asks, calls (intents), replies, nodes, scores, tells.
 
 Life of a paid call: `intend` (budget reserved and intent, one transaction) -> HTTP -> `settle` (reply and what it
-cost) -> `tell` (nodes, scores and the tell). Only an intent is waited for, and what it follows from is written with it
-or was before: a tell in the same commit, a reply too, unless its scoring takes longer than `_HELD_S`. Killed between
-any two, nothing paid for is lost but what came within so long.
+cost, one transaction, while the reply is scored already) -> `tell` (nodes, scores and the tell), which is written with
+what comes next: most often the intents that follow from it. Only an intent is waited for, and what it follows from is
+on record with it or was before. Killed between any two, nothing paid for is lost but what was on its way.
 """
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +24,6 @@ from store.errors import LeaseLost
 from store.lease import Lease
 from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import CHAINED, asks, calls, nodes, now, replies, runs, scores, searches, tells
-
-_HELD_S = 0.02
-"""Seconds that a reply waits for what follows from it, which then is on record in the same commit."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,7 @@ class Journal:
         self.intents = dict(_unanswered(connection, lease.search_id))
         self.behind: BaseException | None = None
         """Why a reply or a tell is missing on record: nothing that may follow from it is written any more."""
-        self._held: list[_Append] = []
-        self._due: asyncio.TimerHandle | None = None
-        """When what is held is written without anything that it could go along with."""
+        self._held: list[_Told] = []
 
     async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
         """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""
@@ -69,14 +63,12 @@ class Journal:
     def settle(self, key: CallKey, reply: ReplyRow, *, billed: bool = True) -> None:
         """What came back for an intent, and what it cost; a failure that may have been billed costs the worst case.
 
-        In the same commit as what is appended next, or by itself soon, or by `flush`. Where it cannot be written,
-        whatever would follow from it is refused.
+        It is on its way to the record, before anything that is appended later. Where it cannot be written, whatever
+        would follow from it is refused.
         """
         intent = self.intents[key]
         cost, row = settlement(reply, intent.worst, billed)
-        self._held.append(_Settled(self, key, vars(key) | row, intent, cost))
-        if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(_HELD_S, self._write)
+        self._database.submit(_Settled(self, key, vars(key) | row, intent, cost), self._taken())
 
     async def adopt(self) -> None:
         """Settle the intents that a former owner left without a reply: possibly billed, at their worst case."""
@@ -117,13 +109,7 @@ class Journal:
 
         await self._database.transact(work, self._taken())
 
-    def _write(self) -> None:
-        self._database.submit(lambda _: None, self._taken())
-
-    def _taken(self) -> Sequence[_Append]:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
+    def _taken(self) -> Sequence[_Told]:
         held, self._held = self._held, []
         return held
 

