@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -207,6 +208,8 @@ async def _models(config: RunConfig, record: Record, look: Look) -> AsyncIterato
         finding = await look(strong, batches.scorer, judge)
         check_finding(config, finding)
         strong.adopt(finding["strong"])
+        opened.callback(gc.unfreeze)
+        gc.freeze()  # what is loaded stays: the collector would look through all of it, 0.3 s each time
         yield Models(_line(strong, config, record, finding), batches, batches.scorer.name, judge), finding
 
 

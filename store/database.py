@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
 
@@ -34,6 +35,8 @@ T = TypeVar("T")
 _READ = "aligntree_read"
 _TOGETHER = 64
 """Transactions in one commit, at most."""
+_PATIENCE_S = 0.004
+"""How long what nobody waits for waits for what does: with an instant scorer, one commit a round instead of two."""
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
 
 
@@ -57,10 +60,10 @@ Work = Callable[[Connection], T] | Together
 
 
 class _Job(Generic[T]):
-    """Work for the writing thread, and the future that awaits what it brings."""
+    """Work for the writing thread, the future that awaits what it brings, and whether anybody waits for that."""
 
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
+    def __init__(self, work: Work[T], awaited: bool = False) -> None:
+        self.work, self.awaited = work, awaited
         self.future: Future[T] = Future()
 
 
@@ -121,9 +124,11 @@ class Database:
         """
         return await asyncio.wrap_future(self.submit(work, before))
 
-    def submit(self, work: Work[T], before: Sequence[Together] = ()) -> Future[T]:
-        """The same for callers outside an event loop."""
-        job = _Job(work)
+    def submit(self, work: Work[T], before: Sequence[Together] = (), *, awaited: bool = True) -> Future[T]:
+        """The same for callers outside an event loop, and for what is not `awaited`: it has a few milliseconds' time to
+        share the commit of what follows.
+        """
+        job = _Job(work, awaited)
         self._waiting.put([*map(_Job[None], before), job])
         return job.future
 
@@ -135,12 +140,23 @@ class Database:
     def _write(self) -> None:
         closing = False
         while not closing:
-            jobs = list[_Job[Any]]()
-            while not closing and (not jobs or not self._waiting.empty()) and len(jobs) < _TOGETHER:
-                found = self._waiting.get()
-                closing = found is None
-                jobs += found or ()
+            jobs, closing = self._taken()
             self._commit([job for job in jobs if job.future.set_running_or_notify_cancel()])
+
+    def _taken(self) -> tuple[list[_Job[Any]], bool]:
+        """What is to be committed together, and whether it is the last."""
+        jobs, patience, until = list[_Job[Any]](), None, 0.0
+        while len(jobs) < _TOGETHER:
+            try:
+                found = self._waiting.get(timeout=patience)
+            except Empty:
+                break
+            if found is None:
+                return jobs, True
+            until = until or time.monotonic() + _PATIENCE_S
+            jobs += found
+            patience = 0.0 if any(job.awaited for job in jobs) else max(0.0, until - time.monotonic())
+        return jobs, False
 
     def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
         """All in one transaction; each in its own where one of them fails."""

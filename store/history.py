@@ -7,9 +7,10 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, and_, literal, select
+from sqlalchemy import Connection, LargeBinary, Select, Table, and_, bindparam, literal, select
 
 from store.rows import AskRow, CallKey, Exchange, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import asks, calls, nodes, replies, scores, tells
@@ -32,8 +33,7 @@ def history(connection: Connection, search_id: str) -> History:
     """The search's rows. Bodies stay in the database: nothing needs them but an audit."""
 
     def rows(table: Table, *kinds: type) -> Iterator[Sequence[Any]]:
-        query = select(*_columns(table, *kinds)).where(table.c.search_id == search_id).order_by(table.c.link)
-        return iter(connection.execute(query))
+        return iter(connection.execute(_rows(table, *kinds), {"mine": search_id}))
 
     with nothing_collected():
         by_node: dict[str, list[ScoreRow]] = {}
@@ -79,7 +79,9 @@ def nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-def _columns(table: Table, *kinds: type) -> list[ColumnElement[Any]]:
-    """Columns in the order of the kinds' fields, whose instances they become."""
+@lru_cache
+def _rows(table: Table, *kinds: type) -> Select[Any]:
+    """Of one search; columns in the order of the kinds' fields, whose instances they become. Built once."""
     names = [field.name for kind in kinds for field in fields(kind)]
-    return [literal(b"", LargeBinary).label(name) if name == "body" else table.c[name] for name in names]
+    columns = [literal(b"", LargeBinary).label(name) if name == "body" else table.c[name] for name in names]
+    return select(*columns).where(table.c.search_id == bindparam("mine")).order_by(table.c.link)

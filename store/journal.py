@@ -43,14 +43,16 @@ class Journal:
 
     def __init__(self, database: Database, connection: Connection, lease: Lease) -> None:
         self._database, self.lease = database, lease
-        run = select(runs.c.id, runs.c.limits).join(searches).where(searches.c.id == lease.search_id)
-        self.budget = Budget(*connection.execute(run).one())
-        links, head = connection.execute(_END, {"mine": lease.search_id}).one()
+        run_id, limits, links, head = connection.execute(_STATE, {"mine": lease.search_id}).one()
+        self.budget = Budget(run_id, limits)
         self.end: tuple[int, str] = links, head
         """Links of the chain, and the hash of the last."""
-        self.asks = set(connection.scalars(select(asks.c.number).where(asks.c.search_id == lease.search_id)))
+        self.asks = set[int]()
         """Numbers of the asks on record."""
-        self.intents = dict(_unanswered(connection, lease.search_id))
+        self.intents = dict[CallKey, Intent]()
+        if links:
+            self.asks.update(connection.scalars(select(asks.c.number).where(asks.c.search_id == lease.search_id)))
+            self.intents.update(_unanswered(connection, lease.search_id))
         self.behind: BaseException | None = None
         """Why a reply or a tell is missing on record: nothing that may follow from it is written any more."""
         self._held: list[_Told] = []
@@ -68,7 +70,7 @@ class Journal:
         """
         intent = self.intents[key]
         cost, row = settlement(reply, intent.worst, billed)
-        self._database.submit(_Settled(self, key, vars(key) | row, intent, cost), self._taken())
+        self._database.submit(_Settled(self, key, vars(key) | row, intent, cost), self._taken(), awaited=False)
 
     async def adopt(self) -> None:
         """Settle the intents that a former owner left without a reply: possibly billed, at their worst case."""
@@ -154,9 +156,7 @@ class _Append(Together):
         changes = [change for work in works if (change := work.change(at)) is not None]
         if changes:
             count(connection, changes)
-        for table in CHAINED:  # what is referred to comes first
-            if table in into:
-                add_rows(connection, table, into[table])
+        add_rows(connection, {table: into[table] for table in CHAINED if table in into})  # in order of reference
 
     after: tuple[int, str] = field(init=False)
 
@@ -275,7 +275,11 @@ _LIMIT: BindParameter[str] = bindparam("stalled", callable_=lambda: STALLED_MS)
 _LIMITED = func.set_config("idle_in_transaction_session_timeout", _LIMIT, True)  # until the commit
 _BEGIN = {"sqlite": select(now()), "postgresql": select(now(), _LIMITED)}
 """The time. Postgres is to end who stalls before the commit: all others wait for the counters that it changes."""
-_END = select(searches.c.links, searches.c.head).where(searches.c.id == bindparam("mine"))
+_STATE = (
+    select(runs.c.id, runs.c.limits, searches.c.links, searches.c.head)
+    .join(searches)
+    .where(searches.c.id == bindparam("mine"))
+)
 _MOVE_END = (
     update(searches)
     .where(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, true, update
 from uuid_utils import uuid7
 
 from store.audit import Chains, audit_rows
@@ -16,7 +16,7 @@ from store.database import Database, one_at_a_time
 from store.errors import NotOnRecord
 from store.history import History, exchanges, history
 from store.journal import Journal
-from store.lease import ENDED, Lease, Renewer, claim
+from store.lease import ENDED, Renewer, claim
 from store.probes import Probing, known_finding
 from store.rates import take
 from store.rows import Exchange
@@ -74,6 +74,7 @@ class SearchRow(NewSearch):
 
 
 _SEARCH = [searches.c[f.name] for f in fields(SearchRow)]
+_BY_ID = select(*_SEARCH).where(searches.c.id == bindparam("mine"))
 
 
 @dataclass(frozen=True)
@@ -205,8 +206,7 @@ class Record:
         return self._database.read(lambda c: [SearchRow(**row._mapping) for row in c.execute(query)])
 
     def search(self, search_id: str) -> SearchRow:
-        query = select(*_SEARCH).where(searches.c.id == search_id)
-        return self._database.read(lambda c: SearchRow(**c.execute(query).one()._mapping))
+        return self._database.read(lambda c: SearchRow(**c.execute(_BY_ID, {"mine": search_id}).one()._mapping))
 
     def spent(self, run_id: str | None = None) -> dict[str, Spent]:
         """By each run that sent anything; of one run, or of all."""
@@ -246,12 +246,15 @@ class Record:
         if self._renewer.holds(search_id):
             return None
         owner = self._renewer.owner  # what it holds no more, it may take again: a release that failed
-        lease: Lease | None = await self._database.transact(lambda connection: claim(connection, search_id, owner))
-        if lease is None:
-            return None
-        journal: Journal = self._database.read(lambda connection: Journal(self._database, connection, lease))
-        await journal.adopt()
-        self._renewer.hold(lease)
+
+        def work(connection: Connection) -> Journal | None:
+            lease = claim(connection, search_id, owner)
+            return None if lease is None else Journal(self._database, connection, lease)
+
+        journal: Journal | None = await self._database.transact(work)
+        if journal is not None:
+            await journal.adopt()
+            self._renewer.hold(journal.lease)
         return journal
 
     async def release(self, journal: Journal, status: str, answer: Mapping[str, Any] | None) -> None:

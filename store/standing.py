@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select
 
 from store.lease import ENDED, is_dead, place_of
 from store.schema import now, searches
@@ -72,21 +72,26 @@ def stock(
     has in hand; in the order of the prompts, from the one at `first` on, around their end. Left is what another holds,
     who may yet be gone.
     """
-    of_run, held = searches.c.run_id == run_id, searches.c.expires > now()
-    few = true() if tries is None else searches.c.fence < tries
-    query = (
-        select(searches.c.id, searches.c.fence, searches.c.owner)
-        .where(of_run, searches.c.status.not_in(ENDED), few)
-        .order_by(searches.c.position < first, searches.c.position)
-    )
-    unheld = query.where(or_(searches.c.owner.is_(None), ~held)).limit(len(besides) + _FREE)
-    rows = connection.execute(unheld).all() or _of_the_dead(connection.execute(query.where(held)).all())
+    given = {"run": run_id, "most_tries": _ANY if tries is None else tries, "first": first}
+    rows = connection.execute(_UNHELD, given | {"most": len(besides) + _FREE}).all()
+    rows = rows or _of_the_dead(connection.execute(_HELD, given).all())
     free = [(row.id, row.fence) for row in rows if row.id not in besides]
-    elsewhere = select(searches.c.id).where(of_run, held, searches.c.owner != owner).limit(1)
-    ended = select(func.count()).where(of_run, searches.c.status.in_(ENDED))
-    return Stock(
-        connection.execute(ended).scalar_one(), free[:_FREE], connection.execute(elsewhere).first() is not None
-    )  # fmt: skip
+    left = connection.execute(_ELSEWHERE, {"run": run_id, "me": owner}).first() is not None
+    return Stock(connection.execute(_ENDED, {"run": run_id}).scalar_one(), free[:_FREE], left)
+
+
+# Statements are built once, as in `copying`.
+_ANY = 2**31 - 1
+_IN_RUN, _IS_HELD = searches.c.run_id == bindparam("run"), searches.c.expires > now()
+_OPEN = (
+    select(searches.c.id, searches.c.fence, searches.c.owner)
+    .where(_IN_RUN, searches.c.status.not_in(ENDED), searches.c.fence < bindparam("most_tries"))
+    .order_by(searches.c.position < bindparam("first"), searches.c.position)
+)
+_UNHELD = _OPEN.where(or_(searches.c.owner.is_(None), ~_IS_HELD)).limit(bindparam("most"))
+_HELD = _OPEN.where(_IS_HELD)
+_ELSEWHERE = select(searches.c.id).where(_IN_RUN, _IS_HELD, searches.c.owner != bindparam("me")).limit(1)
+_ENDED = select(func.count()).where(_IN_RUN, searches.c.status.in_(ENDED))
 
 
 def _of_the_dead(rows: Sequence[Any]) -> Sequence[Any]:

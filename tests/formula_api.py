@@ -60,7 +60,7 @@ class FormulaAPI:
         self.seeds = True  # else each request is drawn anew
         self.connections = 0
         self.repeats = False  # chat replies begin with the last message, as llama.cpp's do
-        self.delay: Callable[[], float] = lambda: 0.0  # seconds before an answer
+        self.delay: Callable[[], float] = lambda: 0.0  # seconds from a request to its answer
         self._draws = count()
         self._lock = threading.Lock()
         self._server = Server(("127.0.0.1", 0), _handler(self))
@@ -231,8 +231,10 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
             if fault is not None:
                 fault.meet(self, lambda: api.answer(request, self.path))
             else:
-                time.sleep(api.delay())
-                self.reply(200, json.dumps(api.answer(request, self.path)).encode())
+                until = time.monotonic() + api.delay()
+                body = json.dumps(api.answer(request, self.path)).encode()
+                time.sleep(max(0.0, until - time.monotonic()))
+                self.reply(200, body)
 
         def _key_is_wrong(self) -> bool:
             given = self.headers.get("authorization", "").removeprefix("Bearer ")
