@@ -109,8 +109,8 @@ class Bench:
             return "running" if (status := self.record.search(search_id).status) not in ENDED else status
         status = "interrupted"
         try:
-            history = self.record.history(search_id)
-            result = await Driver(row, self.config, begun, journal, history, self.models, self.tally).run()
+            driver = Driver(row, self.config, begun, journal, journal.history(), self.models, self.tally)
+            result = await driver.run()
             status = "done" if result.node is not None else "failed"
         finally:
             await self.record.release(journal, status, begun.method.result().to_json())

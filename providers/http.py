@@ -23,9 +23,10 @@ def http_client(connections: int, timeout: float, base_url: str = "", key: str =
     """Of so many `connections` at most; responses are kept for who called. Behind a proxy it is httpx's own."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEPT)
     headers: Mapping[str, str] = {"authorization": f"Bearer {key}"} if key else {}
+    proxied = getproxies().keys() - {"no"}
     return httpx.AsyncClient(
-        transport=None if getproxies().keys() - {"no"} else _Transport(limits=limits), limits=limits, timeout=timeout,
-        base_url=base_url, headers=headers, event_hooks={"response": [keep]},
+        transport=None if proxied else _Transport(limits=limits), limits=limits, timeout=timeout, base_url=base_url,
+        headers=headers, event_hooks={"response": [keep]} if proxied else None,
     )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ class _Transport(AiohttpTransport):
             response = await super().handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Body(response.stream)
+        await keep(response)  # a hook comes later: httpx looks for cookies first
         return response
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no fetch at import
@@ -37,6 +38,14 @@ litellm.suppress_debug_info = True
 _PER_MESSAGE = 16
 _OVERHEAD = 64
 """Tokens that an endpoint may put around each message and around all: marks of roles, a system text of its own."""
+
+
+class _Client(openai.AsyncOpenAI):
+    """Joins each path to the base URL once: it takes a tenth of what a call costs."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._prepare_url = cache(super()._prepare_url)  # type: ignore[method-assign]
 
 
 class LiteLLMStrongModel:
@@ -69,7 +78,7 @@ class LiteLLMStrongModel:
         environment = SandboxedEnvironment(undefined=StrictUndefined)
         self._template = environment.from_string(settings.template) if settings.template else None
         self._http = http_client(settings.concurrency, settings.timeout)
-        self._client = openai.AsyncOpenAI(
+        self._client = _Client(
             base_url=self._base, api_key=self._key or "none", max_retries=0, timeout=settings.timeout,
             http_client=self._http,
         )  # fmt: skip

@@ -29,6 +29,9 @@ class History:
     tells: tuple[TellRow, ...]
 
 
+NOTHING_YET = History({}, (), {}, {}, {}, ())
+
+
 def history(connection: Connection, search_id: str) -> History:
     """The search's rows. Bodies stay in the database: nothing needs them but an audit."""
 

@@ -21,6 +21,7 @@ from store.chain import link
 from store.copying import add_rows
 from store.database import Database, Together
 from store.errors import LeaseLost
+from store.history import NOTHING_YET, History, history
 from store.lease import Lease
 from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
 from store.schema import CHAINED, asks, calls, nodes, now, replies, runs, scores, searches, tells
@@ -56,6 +57,11 @@ class Journal:
         self.behind: BaseException | None = None
         """Why a reply or a tell is missing on record: nothing that may follow from it is written any more."""
         self._held: list[_Told] = []
+
+    def history(self) -> History:
+        """What is on record of the search."""
+        links, _ = self.end
+        return self._database.read(lambda c: history(c, self.lease.search_id)) if links else NOTHING_YET
 
     async def intend(self, ask: AskRow, key: CallKey, request: Mapping[str, Any], worst: Cost) -> None:
         """Before anything is sent. The first call of an ask brings the ask itself. Raises OutOfBudget."""

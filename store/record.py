@@ -243,12 +243,11 @@ class Record:
 
     async def claim(self, search_id: str) -> Journal | None:
         """Take a search to work on; None if one who lives holds it, or it has ended. Settles what a dead owner left."""
-        if self._renewer.holds(search_id):
+        if self._renewer.holds(search_id):  # what it holds no more, it may take again: a release that failed
             return None
-        owner = self._renewer.owner  # what it holds no more, it may take again: a release that failed
 
         def work(connection: Connection) -> Journal | None:
-            lease = claim(connection, search_id, owner)
+            lease = claim(connection, search_id, self._renewer.owner)
             return None if lease is None else Journal(self._database, connection, lease)
 
         journal: Journal | None = await self._database.transact(work)
