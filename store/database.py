@@ -16,10 +16,6 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -27,9 +23,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from store.errors import RecordFailed, RecordUnusable
 from store.schema import metadata
 from store.settings import shown
-
-VERSION_TABLE = "aligntree_version"
-"""Alembic's own table under another name: Prefect's server has an alembic_version in its database."""
+from store.version import VERSION, upgrade, version_of
 
 T = TypeVar("T")
 _READ = "aligntree_read"
@@ -105,13 +99,11 @@ class Database:
         with self._engine.begin() as connection:
             one_at_a_time(connection, _SCHEMA_LOCK)
             if create and not set(metadata.tables) & set(inspect(connection).get_table_names()):
-                config = alembic()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-            found, head = revision(connection, self.url)
-            if found != head:
+                upgrade(connection)
+            found = version_of(connection, self.url)
+            if found != VERSION:
                 raise RecordUnusable(
-                    f"its schema {found!r} is older than this version's {head!r}",
+                    f"its schema {found!r} is older than this version's {VERSION!r}",
                     where=f"record {shown(self.url)}",
                     mend="Upgrade it: aligntree upgrade --record RECORD",
                 )
@@ -227,23 +219,6 @@ def one_at_a_time(connection: Connection, what: int) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({what})"))
 
 
-def revision(connection: Connection, url: URL) -> tuple[str, str]:
-    """A record's schema and this version's. Raises RecordUnusable where it is no record, or of a newer version."""
-    scripts = ScriptDirectory.from_config(alembic())
-    head = scripts.get_current_head() or ""
-    found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-    if found is None:
-        mend = "Name another database with --record"
-        raise RecordUnusable("holds no record of aligntree", where=f"record {shown(url)}", mend=mend)
-    if found not in {script.revision for script in scripts.walk_revisions()}:
-        raise RecordUnusable(
-            f"its schema {found!r} is newer than this version's {head!r}",
-            where=f"record {shown(url)}",
-            mend="Upgrade aligntree: pip install --upgrade aligntree",
-        )
-    return found, head
-
-
 @contextmanager
 def connected(url: URL, *, foreign_keys: bool = True) -> Iterator[Connection]:
     """One transaction on an existing database, without the checks of a record. Raises RecordUnusable, DBAPIError."""
@@ -290,10 +265,3 @@ def _until_unlocked() -> Retrying:
 
 def _sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READ) else "BEGIN IMMEDIATE")
-
-
-def alembic() -> Config:
-    """Alembic's settings: where the migrations are."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config

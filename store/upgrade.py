@@ -7,14 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
 from sqlalchemy import URL, Connection, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from store.database import alembic, connected, revision
+from store.database import connected
 from store.errors import RecordFailed, RecordUnusable
 from store.schema import metadata, now, searches
 from store.settings import record_url, shown
+from store.version import VERSION, upgrade, version_of
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,13 @@ def upgrade_record(record: str) -> Upgrade:
     url = record_url(record)
     try:
         with connected(url, foreign_keys=False) as connection:  # SQLite rewrites tables that others point to
-            before, after = revision(connection, url)
-            if before == after:
-                return Upgrade(before, after, None)
+            before = version_of(connection, url)
+            if before == VERSION:
+                return Upgrade(before, VERSION, None)
             _check_idle(connection, url)
             backup = _back_up(connection, url, before)
-            config = alembic()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            return Upgrade(before, after, backup)
+            upgrade(connection)
+            return Upgrade(before, VERSION, backup)
     except DBAPIError as error:
         raise RecordFailed(
             f"the upgrade failed, and nothing was changed: {str(error.orig).strip().splitlines()[0]}",

@@ -212,6 +212,10 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
             super().setup()
             api.connections += 1
 
+        def parse_request(self) -> bool:
+            self.arrived = time.monotonic()
+            return super().parse_request()
+
         def do_GET(self) -> None:
             if self._key_is_wrong():
                 return
@@ -231,7 +235,7 @@ def _handler(api: FormulaAPI) -> type[BaseHTTPRequestHandler]:
             if fault is not None:
                 fault.meet(self, lambda: api.answer(request, self.path))
             else:
-                until = time.monotonic() + api.delay()
+                until = self.arrived + api.delay()
                 body = json.dumps(api.answer(request, self.path)).encode()
                 time.sleep(max(0.0, until - time.monotonic()))
                 self.reply(200, body)

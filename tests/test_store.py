@@ -35,12 +35,13 @@ from store import (
 )
 from store.budget import Change, Limits, count
 from store.chain import link
-from store.database import VERSION_TABLE, Database
+from store.database import Database
 from store.journal import _Settled, _Told
 from store.lease import Lease, _extend, is_dead, new_owner
 from store.schema import CHAINED, budgets, metadata, searches
 from store.settings import record_url as parse_url
 from store.text import escape, unescape
+from store.version import VERSION_TABLE
 
 ASK = AskRow(0, "sample", "a" * 64, 0, {"n": 2, "max_tokens": 4})
 KEY = CallKey(0, 0, 0)
@@ -180,6 +181,25 @@ async def test_a_reply_is_on_record_without_anybody_waiting_for_it(record: Recor
     journal.settle(KEY, REPLY)
     await asyncio.sleep(0.5)  # nothing is appended, nor waited for
     assert record.history(journal.lease.search_id).replies.keys() == {KEY}
+
+
+async def test_a_reply_shares_the_commit_of_what_follows_from_it(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, journal = await begun(record)
+    await journal.intend(ASK, KEY, {}, Cost(100, 50))
+    commits, really = list[int](), Database._commit_all
+
+    def counted(self: Database, jobs: Any) -> None:
+        commits.append(len(jobs))
+        really(self, jobs)
+
+    monkeypatch.setattr("store.database._PATIENCE_S", 5.0)
+    monkeypatch.setattr(Database, "_commit_all", counted)
+    journal.settle(KEY, REPLY)
+    await asyncio.sleep(0.1)  # it is scored
+    await journal.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, 50))
+    assert commits == [2]
 
 
 async def test_a_reply_that_cannot_be_written_has_no_tell_on_record(

@@ -8,13 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from flows.audit import audit
 from store import Record, RecordUnusable, upgrade_record
-from store.database import VERSION_TABLE, alembic
 from store.settings import record_url as parse_url
+from store.version import VERSION, VERSION_TABLE, alembic, upgrade
 from tests.conftest import Told
 
 OLD = sorted(Path(__file__).parent.joinpath("data").glob("record_*.sql"))
@@ -32,9 +32,7 @@ def old(request: pytest.FixtureRequest, record_url: str, tmp_path: Path) -> str:
         return record_url
     source, target = create_engine(f"sqlite:///{file}"), create_engine(parse_url(record_url))
     with source.begin() as rows, target.begin() as connection:
-        config = alembic()
-        config.attributes["connection"] = connection
-        command.upgrade(config, request.param.stem.removeprefix("record_"))
+        upgrade(connection, request.param.stem.removeprefix("record_"))
         tables = MetaData()
         tables.reflect(rows)
         for table in tables.sorted_tables:
@@ -44,6 +42,10 @@ def old(request: pytest.FixtureRequest, record_url: str, tmp_path: Path) -> str:
     source.dispose()
     target.dispose()
     return record_url
+
+
+def test_the_newest_migration_is_this_versions() -> None:
+    assert ScriptDirectory.from_config(alembic()).get_current_head() == VERSION
 
 
 def test_an_older_record_is_refused_until_it_is_upgraded_and_then_reads_the_same(old: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from store.database import VERSION_TABLE
 from store.schema import metadata
+from store.version import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
