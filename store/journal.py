@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, func, select, update
 
 from store.budget import NOTHING, Budget, Change, Cost, count
+from store.bulk import add_rows
 from store.chain import link
-from store.copying import add_rows
 from store.database import Database, Together
 from store.errors import LeaseLost
 from store.history import NOTHING_YET, History, history
@@ -275,7 +275,7 @@ def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[s
     return cost, row | {"input_tokens": cost.tokens, "price": cost.price, "estimated": cost.tokens > 0}
 
 
-# Statements are built once, as in `copying`.
+# Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
 STALLED_MS = "10000"
 _LIMIT: BindParameter[str] = bindparam("stalled", callable_=lambda: STALLED_MS)
 _LIMITED = func.set_config("idle_in_transaction_session_timeout", _LIMIT, True)  # until the commit
