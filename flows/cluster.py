@@ -7,6 +7,7 @@ other worker does: by lease.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 from prefect import task
 from prefect.task_runners import TaskRunner
+from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt
 
 from flows.bench import Bench, open_bench_of
 from flows.errors import BadConfig, FlowError
@@ -28,6 +30,13 @@ CLUSTER: Final = "ALIGNTREE_CLUSTER"
 """The environment variable that names a cluster, as its scheduler or head tells its address."""
 _RUNNERS = {"tcp": ("dask", "DaskTaskRunner"), "tls": ("dask", "DaskTaskRunner"), "ray": ("ray", "RayTaskRunner")}
 _ANSWERS_WITHIN_S = 5.0
+_TRIED = Retrying(
+    retry=retry_if_exception_type(ConnectionError),
+    stop=stop_after_attempt(3),
+    before_sleep=before_sleep_log(logging.getLogger(__name__), logging.WARNING),
+    reraise=True,
+)
+"""A Ray head forks a process for each who connects, which now and then dies as it begins (seen with Ray 2.60)."""
 
 
 class ClusterUnreachable(FlowError):
@@ -90,13 +99,17 @@ async def searching_on(address: str, options: Mapping[str, Any], run_id: str) ->
 
 def _connect(address: str, connected: ExitStack) -> TaskRunner[Any]:
     """Raises ClusterUnreachable."""
-    try:
+
+    def connect() -> TaskRunner[Any]:
         made = _runner_class(address)(address=address)  # type: ignore[call-arg] # both integrations take it
         runner: TaskRunner[Any] = connected.enter_context(made)
         getattr(runner, "client", None)  # Dask's connects when it is first asked for
+        return runner
+
+    try:
+        return _TRIED(connect)
     except OSError as error:
         raise _unreachable(address, error) from error
-    return runner
 
 
 def _unreachable(address: str, error: OSError) -> ClusterUnreachable:

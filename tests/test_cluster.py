@@ -17,14 +17,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Self
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import RunConfig, align, align_flow
 from flows.audit import audit
 from flows.bench import open_bench
-from flows.cluster import CLUSTER, ClusterUnreachable
+from flows.cluster import CLUSTER, ClusterUnreachable, searching_on
 from flows.errors import BadConfig, RunInterrupted
 from flows.flow import PrefectUnreachable, check_server
 from providers import CallFailed
@@ -50,7 +52,7 @@ def process(*command: str, told: str, first: str = "") -> Iterator[subprocess.Po
     """
     path = os.pathsep.join([str(Path(first).absolute()), str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"ALIGNTREE_RECORD": str(Path("r.db").absolute()), "PYTHONPATH": path}
-    environment |= {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment |= {"RAY_USAGE_STATS_ENABLED": "0"}
     with Path(told).open("w", encoding="utf-8") as out:
         started = subprocess.Popen(command, env=environment, stdout=out, stderr=out, text=True)
     try:
@@ -102,6 +104,10 @@ def ray() -> Iterator[str]:
         line("head", r"(Ray runtime started)", head)
         try:
             yield f"ray://127.0.0.2:{ports[1]}"
+        except BaseException:
+            for told in Path(folder, "session_latest/logs").glob("ray_client_server*"):
+                print(told.name, told.read_text(encoding="utf-8"), sep="\n")  # gone with the folder
+            raise
         finally:
             head.terminate()  # it ends its own processes
             head.wait(60)
@@ -121,6 +127,7 @@ def free_port() -> int:
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(600)  # three times as long as beside four busy processes
 async def test_searches_go_to_the_processes_of_a_ray_cluster_and_survive_one_that_is_killed(
     prefect: None, api: FormulaAPI, formula_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +257,31 @@ async def test_a_cluster_is_looked_for_before_anything_is_begun(monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "prefect_dask", None)
     with pytest.raises(BadConfig, match=r"pip install 'aligntree\[dask\]'"):
         await check_server()
+
+
+async def test_a_ray_head_that_fails_to_take_us_in_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered = list[str]()
+
+    class Failing(ThreadPoolTaskRunner):  # type: ignore[type-arg]
+        def __init__(self, address: str) -> None:
+            super().__init__()
+            self.address = address
+
+        def __enter__(self) -> Self:
+            entered.append(self.address)
+            if len(entered) < often:
+                raise ConnectionAbortedError("Starting Ray client server failed")
+            return super().__enter__()
+
+    monkeypatch.setattr("flows.cluster._runner_class", lambda _: Failing)
+    often = 3
+    async with searching_on("ray://head:10001", {}, "r"):
+        assert entered == ["ray://head:10001"] * 3
+    often = 7
+    with pytest.raises(ClusterUnreachable, match="Starting Ray client server failed"):
+        async with searching_on("ray://head:10001", {}, "r"):
+            pass
+    assert len(entered) == 6
 
 
 async def test_a_cluster_needs_a_prefect_server(monkeypatch: pytest.MonkeyPatch) -> None:
