@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, String, Table
@@ -43,10 +44,14 @@ def _added(table: Table, names: Sequence[str], dialect: Dialect) -> tuple[str, C
         source = f"SELECT * FROM unnest({arrays})"
     else:
         source = f"VALUES ({', '.join('?' * len(names))})"
-    binds = [(name, kind.bind_processor(dialect)) for name, kind in zip(names, kinds, strict=True)]
+    binds = [(place, bind) for place, kind in enumerate(kinds) if (bind := kind.bind_processor(dialect)) is not None]
+    taken = itemgetter(*names)
 
     def values(row: _Row) -> Sequence[Any]:
-        return [row[name] if bind is None else bind(row[name]) for name, bind in binds]
+        found = list(taken(row))
+        for place, bind in binds:
+            found[place] = bind(found[place])
+        return found
 
     return f"INSERT INTO {table.name} ({', '.join(names)}) {source}", values
 

@@ -1,20 +1,13 @@
-"""Opening the record: engine, pragmas, schema version, and the one thread that writes."""
+"""Opening the record: engine, pragmas, schema version; reading it."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import partial
-from itertools import groupby
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -24,45 +17,15 @@ from store.errors import RecordFailed, RecordUnusable
 from store.schema import metadata
 from store.settings import shown
 from store.version import VERSION, upgrade, version_of
+from store.writer import Together, Work, Writer
 
 T = TypeVar("T")
 _READ = "aligntree_read"
-_TOGETHER = 64
-"""Transactions in one commit, at most."""
-_PATIENCE_S = 0.004
-"""How long what nobody waits for waits for what does: with an instant scorer, one commit a round instead of two."""
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
 
 
-class Together(ABC):
-    """Work of which several are done better at once than one by one; all of one family, which shares `write`."""
-
-    @classmethod
-    @abstractmethod
-    def write(cls, connection: Connection, works: Sequence[Any]) -> None:
-        """Do all of these, in order. Where this raises they are done again one by one, to see which of them fails."""
-
-    @abstractmethod
-    def committed(self) -> None:
-        """Told on the writing thread once it is done, before who waits for it."""
-
-    def failed(self, error: BaseException) -> None:  # noqa: B027 - most need not know
-        """Told on the writing thread where it could not be done, before anything else is."""
-
-
-Work = Callable[[Connection], T] | Together
-
-
-class _Job(Generic[T]):
-    """Work for the writing thread, the future that awaits what it brings, and whether anybody waits for that."""
-
-    def __init__(self, work: Work[T], awaited: bool = False) -> None:
-        self.work, self.awaited = work, awaited
-        self.future: Future[T] = Future()
-
-
 class Database:
-    """A record, open. `transact` runs a function in one transaction on the writing thread; `read` on any.
+    """A record, open. `transact` and `submit` write on its one writing thread; `read` reads on any.
 
     SQLite runs with WAL, synchronous=FULL, foreign keys, a busy timeout and BEGIN IMMEDIATE: without the last, two
     processes that read, compute and write lose updates.
@@ -71,9 +34,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self._engine = _engine(url)
-        self._waiting: SimpleQueue[Sequence[_Job[Any]] | None] = SimpleQueue()
-        self._writer = Thread(target=self._write, name="record", daemon=True)
-        self._writer.start()
+        self._writer = Writer(self.transact_now)
 
     @classmethod
     def open(cls, url: URL, *, create: bool = False) -> Database:
@@ -108,72 +69,17 @@ class Database:
                     mend="Upgrade it: aligntree upgrade --record RECORD",
                 )
 
-    async def transact(self, work: Work[T], before: Sequence[Together] = ()) -> T:
-        """Run `work` in a transaction on the writing thread; what it raises rolls back, and what others wrote does not.
-
-        What waits while a commit is under way is committed together. `work` may be run again where that failed. What is
-        to be done `before` goes along in the same commit, and by itself where that fails: nobody waits for it alone.
-        """
-        return await asyncio.wrap_future(self.submit(work, before))
+    def transact(self, work: Work[T], before: Sequence[Together] = ()) -> Awaitable[T]:
+        """Run `work` in a transaction on the writing thread, with what others have to write: see Writer."""
+        return self._writer.transact(work, before)
 
     def submit(self, work: Work[T], before: Sequence[Together] = (), *, awaited: bool = True) -> Future[T]:
-        """The same for callers outside an event loop, and for what is not `awaited`: it has a few milliseconds' time to
-        share the commit of what follows.
-        """
-        job = _Job(work, awaited)
-        self._waiting.put([*map(_Job[None], before), job])
-        return job.future
+        return self._writer.submit(work, before, awaited=awaited)
 
     def transact_now(self, work: Callable[[Connection], T]) -> T:
-        """The same on the calling thread."""
+        """Run `work` in a transaction on the calling thread."""
         with self._failures_told(), self._engine.begin() as connection:
             return work(connection)
-
-    def _write(self) -> None:
-        closing = False
-        while not closing:
-            jobs, closing = self._taken()
-            self._commit([job for job in jobs if job.future.set_running_or_notify_cancel()])
-
-    def _taken(self) -> tuple[list[_Job[Any]], bool]:
-        """What is to be committed together, and whether it is the last."""
-        jobs, patience, until = list[_Job[Any]](), None, 0.0
-        while len(jobs) < _TOGETHER:
-            try:
-                found = self._waiting.get(timeout=patience)
-            except Empty:
-                break
-            if found is None:
-                return jobs, True
-            until = until or time.monotonic() + _PATIENCE_S
-            jobs += found
-            patience = 0.0 if any(job.awaited for job in jobs) else max(0.0, until - time.monotonic())
-        return jobs, False
-
-    def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
-        """All in one transaction; each in its own where one of them fails."""
-        if len(jobs) > 1:
-            try:
-                self._commit_all(jobs)
-            except Exception:
-                pass  # rolled back as a whole; whoever fails is told below, run by itself
-            else:
-                return
-        for job in jobs:
-            try:
-                self._commit_all([job])
-            except BaseException as error:
-                if isinstance(job.work, Together):
-                    job.work.failed(error)
-                job.future.set_exception(error)
-
-    def _commit_all(self, jobs: Sequence[_Job[Any]]) -> None:
-        results = self.transact_now(partial(_done, [job.work for job in jobs]))
-        for job in jobs:
-            if isinstance(job.work, Together):
-                job.work.committed()
-        for job, result in zip(jobs, results, strict=True):
-            job.future.set_result(result)
 
     @contextmanager
     def _failures_told(self) -> Iterator[None]:
@@ -195,22 +101,8 @@ class Database:
 
     def close(self) -> None:
         """What waits is written first."""
-        self._waiting.put(None)
-        self._writer.join()
+        self._writer.close()
         self._engine.dispose()
-
-
-def _done(works: Sequence[Work[Any]], connection: Connection) -> list[Any]:
-    """What each brings, in order. Neighbours that can be done at once are."""
-    results: list[Any] = []
-    for _, group in groupby(works, key=lambda work: isinstance(work, Together)):
-        some = list(group)
-        if isinstance(some[0], Together):
-            some[0].write(connection, some)
-            results += [None] * len(some)
-        else:
-            results += [work(connection) for work in some if not isinstance(work, Together)]
-    return results
 
 
 def one_at_a_time(connection: Connection, what: int) -> None:

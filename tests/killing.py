@@ -20,8 +20,9 @@ from flows.plan import new_searches
 from flows.wanted import wanted
 from providers.base import ContinuationRequest, Reply
 from providers.litellm import LiteLLMStrongModel
-from store.database import Database, Together, Work
+from store.database import Database
 from store.lease import LIFE_MS
+from store.writer import Together, Work
 from tests.conftest import config_for
 from tests.formula_scorer import open_formula_scorer
 

@@ -42,6 +42,7 @@ from store.schema import CHAINED, budgets, metadata, searches
 from store.settings import record_url as parse_url
 from store.text import escape, unescape
 from store.version import VERSION_TABLE
+from store.writer import Writer
 
 ASK = AskRow(0, "sample", "a" * 64, 0, {"n": 2, "max_tokens": 4})
 KEY = CallKey(0, 0, 0)
@@ -114,9 +115,9 @@ async def test_what_waits_is_written_in_one_transaction_whatever_it_is(
     await one.intend(ASK, KEY, {}, Cost(100, 50))
     await other.intend(ASK, KEY, {}, Cost(100, 50))
     database, taken, free, commits = one._database, Event(), Event(), list[int]()
-    commit = Database._commit_all
+    commit = Writer._commit_all
 
-    def counted(self: Database, jobs: Sequence[Any]) -> None:
+    def counted(self: Writer, jobs: Sequence[Any]) -> None:
         commits.append(len(jobs))
         commit(self, jobs)
 
@@ -126,7 +127,7 @@ async def test_what_waits_is_written_in_one_transaction_whatever_it_is(
 
     held = database.submit(hold)
     await asyncio.to_thread(taken.wait, 10)
-    monkeypatch.setattr(Database, "_commit_all", counted)
+    monkeypatch.setattr(Writer, "_commit_all", counted)
     other.tell(TellRow(0, 0, "failed", {"reason": "x"}))
     one.settle(KEY, REPLY)
     other.settle(KEY, REPLY)
@@ -188,14 +189,14 @@ async def test_a_reply_shares_the_commit_of_what_follows_from_it(
 ) -> None:
     _, journal = await begun(record)
     await journal.intend(ASK, KEY, {}, Cost(100, 50))
-    commits, really = list[int](), Database._commit_all
+    commits, really = list[int](), Writer._commit_all
 
-    def counted(self: Database, jobs: Any) -> None:
+    def counted(self: Writer, jobs: Any) -> None:
         commits.append(len(jobs))
         really(self, jobs)
 
-    monkeypatch.setattr("store.database._PATIENCE_S", 5.0)
-    monkeypatch.setattr(Database, "_commit_all", counted)
+    monkeypatch.setattr("store.writer._PATIENCE_S", 5.0)
+    monkeypatch.setattr(Writer, "_commit_all", counted)
     journal.settle(KEY, REPLY)
     await asyncio.sleep(0.1)  # it is scored
     await journal.intend(ASK, CallKey(0, 1, 0), {}, Cost(100, 50))
