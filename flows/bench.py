@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +21,7 @@ from flows.methods import JUDGE
 from flows.pace import Pace
 from flows.plan import check_finding, check_methods, choices, config_of, method_config, new_searches
 from flows.probing import finding_of, warnings_of
+from flows.records import open_record
 from flows.replay import start
 from flows.search import Driver, Models
 from flows.self_test import check_scorer
@@ -32,27 +32,11 @@ from providers import ProviderError, StrongModel, open_strong_model
 from providers.gate import Gate
 from scoring import BatchScorer, Scorer, ScoringError, model_dir, open_scorer
 from store import ENDED, NewRun, NewSearch, Record, Spent, StoreError, new_run_id
-from store.settings import DEFAULT_URL, ENVIRONMENT
 
 _OURS = (FlowError, ProviderError, ScoringError, StoreError)
 
 Look = Callable[[StrongModel, Scorer, Judging | None], Awaitable[Mapping[str, Any]]]
 """What is to be known of the models before they are worked with."""
-
-
-def record_of(record: str | None) -> str:
-    """The record's URL: as given, else from the environment, else ./aligntree.db."""
-    return record or os.environ.get(ENVIRONMENT) or DEFAULT_URL
-
-
-@contextmanager
-def open_record(record: str | None = None, *, create: bool = False) -> Iterator[Record]:
-    """The record by `record_of`, closed afterwards; raises RecordUnusable."""
-    opened = Record.open(record_of(record), create=create)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 @dataclass

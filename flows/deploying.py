@@ -13,11 +13,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.schedules import Cron, Schedule
 from prefect.types.entrypoint import EntrypointType
 
-from flows.bench import record_of
 from flows.config import RunConfig
 from flows.errors import BadConfig
 from flows.flow import align_flow, tags_of
 from flows.prompts import read_prompts
+from flows.records import record_of
 from flows.scheduled import align_new
 from store.settings import record_url
 

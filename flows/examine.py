@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from flows.bench import open_record
 from flows.config import RunConfig
 from flows.probing import finding_of, warnings_of
+from flows.records import open_record
 from providers import open_strong_model
 from scoring import model_dir
 from store import new_run_id

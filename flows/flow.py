@@ -19,13 +19,14 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-from flows.bench import Bench, carry_out, open_bench_of, open_record
+from flows.bench import Bench, carry_out, open_bench_of
 from flows.cluster import check_cluster, cluster_of, searching_on
 from flows.config import RunConfig
 from flows.errors import FlowError
 from flows.plan import config_of
 from flows.progress import run_line
 from flows.publishing import publish, report_of, reports
+from flows.records import open_record
 from flows.run import summarize
 from flows.sharding import Shards, others
 from flows.share import Search

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flows.bench import Bench, open_bench_of, open_record
+from flows.bench import Bench, open_bench_of
 from flows.config import RunConfig, parse_config
 from flows.errors import BadConfig
 from flows.explain import find_node
 from flows.methods import MethodConfig, called, version
 from flows.plan import config_of, method_config, search_key, shape_of
+from flows.records import open_record
 from flows.run import Summary, Through, summarize
 from flows.tally import Tally
 from store import NewSearch, Record, RunRow, SearchRow, fingerprint

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flows.bench import Bench, open_bench, open_bench_of, open_record
+from flows.bench import Bench, open_bench, open_bench_of
 from flows.config import RunConfig
 from flows.gold import judge
 from flows.plan import check_prompts, config_of
+from flows.records import open_record
 from flows.tally import Tally
 from store import ENDED, Record, Standing, Totals
 

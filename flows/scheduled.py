@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows.bench import open_bench, open_bench_of, open_record
+from flows.bench import open_bench, open_bench_of
 from flows.cluster import check_cluster
 from flows.config import RunConfig
 from flows.errors import BadConfig, FlowError, RunInterrupted
@@ -20,6 +20,7 @@ from flows.flow import through_prefect
 from flows.plan import new_searches
 from flows.prompts import read_prompts
 from flows.publishing import reports
+from flows.records import open_record
 from flows.run import told_holders
 from flows.sharding import Shards, check_shards
 from flows.wanted import Wanted, wanted

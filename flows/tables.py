@@ -14,8 +14,6 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from flows.progress import dollars
-from flows.run import Answer, Summary
-from store import SearchRow, Totals
 
 if TYPE_CHECKING:
     from flows.compare import Line
@@ -25,7 +23,9 @@ if TYPE_CHECKING:
     from flows.explain import Explanation
     from flows.listing import Listed
     from flows.rerank import Reranked
+    from flows.run import Answer, Summary
     from flows.steps import Step
+    from store import SearchRow, Totals
 
 
 def runs_table(rows: Sequence[Listed]) -> Table:

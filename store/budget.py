@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import Connection, text
 
+from store.bulk import execute
 from store.errors import OutOfBudget
 
 UNITS = ("requests", "tokens", "nano_usd")
@@ -90,7 +89,7 @@ class Change:
 
 
 def count(connection: Connection, changes: Sequence[Change]) -> None:
-    """Make changes to counters, which begin at zero, in one statement.
+    """Make changes to counters, which begin at zero, in one statement: the last before the commit, as all others wait.
 
     Raises OutOfBudget, which names scope and unit, where a reservation does not fit.
     """
@@ -101,44 +100,36 @@ def count(connection: Connection, changes: Sequence[Change]) -> None:
             for unit in UNITS:
                 counters[unit][0] += change.reserved[unit]
                 counters[unit][1] += change.spent[unit]
-    values: dict[str, Any] = {}
-    for number, scope in enumerate(sorted(sums)):  # one order for all workers: none waits for another crosswise
-        values[f"scope_{number}"] = scope
-        for unit, (reserved, spent) in sums[scope].items():
-            values |= {f"reserved_{unit}_{number}": reserved, f"spent_{unit}_{number}": spent}
-    found = {(row.scope, row.unit): row for row in connection.execute(_change(len(sums)), values)}
+    # One order for all workers: none waits for another crosswise.
+    rows = [(scope, unit, *of) for scope, counters in sorted(sums.items()) for unit, of in counters.items()]
+    counted = execute(connection, _COUNT, ("text", "text", "bigint", "bigint"), rows)
+    found = {(scope, unit): (reserved, spent) for scope, unit, reserved, spent in counted}
     for change in changes:
         if change.new is not None:
             _check(change, change.new, found)
 
 
-@lru_cache
-def _change(scopes: int) -> TextClause:
-    """Raw, as SQLAlchemy compiles an insert with ON CONFLICT anew each time."""
-    rows = [
-        f"(:scope_{number}, '{unit}', :reserved_{unit}_{number}, :spent_{unit}_{number})"
-        for number in range(scopes)
-        for unit in UNITS
-    ]
-    return text(
-        f"INSERT INTO budgets (scope, unit, reserved, spent) VALUES {', '.join(rows)} "
-        "ON CONFLICT (scope, unit) DO UPDATE "
-        "SET reserved = budgets.reserved + excluded.reserved, spent = budgets.spent + excluded.spent "
-        "RETURNING scope, unit, reserved, spent"
-    )
+# WHERE true: without it SQLite takes ON CONFLICT for the condition of a join.
+_COUNT = (
+    "INSERT INTO budgets (scope, unit, reserved, spent) SELECT * FROM {rows} WHERE true "
+    "ON CONFLICT (scope, unit) DO UPDATE "
+    "SET reserved = budgets.reserved + excluded.reserved, spent = budgets.spent + excluded.spent "
+    "RETURNING scope, unit, reserved, spent"
+)
 
 
-def _check(change: Change, worst: Cost, counters: Mapping[tuple[str, str], Row[Any]]) -> None:
+def _check(change: Change, worst: Cost, counters: Mapping[tuple[str, str], tuple[int, int]]) -> None:
     for kind, scope in change.budget.scopes(change.at).items():
         for unit, amount in worst.amounts().items():
-            limit, counter = change.budget.limits.get(kind, {}).get(unit), counters[scope, unit]
-            if limit is not None and counter.spent + counter.reserved > limit:
-                raise _refused(kind, unit, limit, amount, counter)
+            limit, (reserved, spent) = change.budget.limits.get(kind, {}).get(unit), counters[scope, unit]
+            if limit is not None and spent + reserved > limit:
+                raise _refused(kind, unit, limit, amount, spent, reserved)
 
 
-def _refused(kind: str, unit: str, limit: int, amount: int, counter: Row[Any]) -> OutOfBudget:
+def _refused(kind: str, unit: str, limit: int, amount: int, *counters: int) -> OutOfBudget:
     name = ".".join(("budget", *([] if kind == "run" else [kind]), unit.removeprefix("nano_")))
-    told, most, spent, reserved = (_told(unit, n) for n in (limit, amount, counter.spent, counter.reserved - amount))
+    so_far, held = counters
+    told, most, spent, reserved = (_told(unit, n) for n in (limit, amount, so_far, held - amount))
     return OutOfBudget(
         f"{name} = {told}: the next request could take {most}, with {spent} spent and {reserved} reserved",
         mend=f"Raise {name} in a new run" + (", or wait for the next day (UTC)" if kind == "day" else ""),

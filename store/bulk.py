@@ -1,8 +1,9 @@
-"""Rows of several tables at once, by what the driver does fastest: SQLAlchemy alone takes as long as the database."""
+"""Statements that go to the database together, by what its driver does fastest: SQLAlchemy alone takes as long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -13,20 +14,52 @@ from sqlalchemy.exc import DBAPIError
 _Row = Mapping[str, Any]
 
 
+def execute(connection: Connection, statement: str, kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """Returns the driver's cursor. In the statement, {rows} is a table of these rows, whose columns are called column1,
+    column2 and so on, and have these SQL types. Raises DBAPIError.
+    """
+    with _told_as_sqlalchemy(connection):
+        if connection.dialect.name == "postgresql":
+            names = ", ".join(f"column{number + 1}" for number in range(len(kinds)))
+            source = f"unnest({', '.join(f'%b::{kind}[]' for kind in kinds)}) AS rows({names})"
+            columns = [list(of) for of in zip(*rows, strict=True)]
+            return _driver(connection).execute(statement.format(rows=source), columns, binary=True)
+        marks = f"({', '.join('?' * len(kinds))})"
+        source = f"(VALUES {', '.join([marks] * len(rows))}) AS rows"
+        return _driver(connection).execute(statement.format(rows=source), [value for row in rows for value in row])
+
+
 def add_rows(connection: Connection, rows: Mapping[Table, Sequence[_Row]]) -> None:
     """Table by table, what is referred to first. Each row has the columns of its table's first. Raises DBAPIError."""
-    dialect, driver = connection.dialect, _driver(connection)
-    added = [(_added(table, tuple(of[0]), dialect), of) for table, of in rows.items()]
-    try:
-        if dialect.name == "postgresql":  # one way there and back for all of them
-            with driver.pipeline(), driver.cursor() as cursor:
-                for (statement, values), of in added:
-                    cursor.execute(statement, [list(column) for column in zip(*map(values, of), strict=True)])
+    for table, of in rows.items():
+        names = tuple(of[0])
+        kinds, values = _columns(table, names, connection.dialect)
+        into = f"INSERT INTO {table.name} ({', '.join(names)})"
+        if connection.dialect.name == "postgresql":
+            execute(connection, f"{into} SELECT * FROM {{rows}}", kinds, list(map(values, of)))
         else:
-            for (statement, values), of in added:
-                driver.executemany(statement, map(values, of))
-    except dialect.loaded_dbapi.Error as error:
-        raise DBAPIError.instance("INSERT", None, error, dialect.loaded_dbapi.Error, dialect=dialect) from error
+            with _told_as_sqlalchemy(connection):
+                marks = ", ".join("?" * len(names))
+                _driver(connection).executemany(f"{into} VALUES ({marks})", map(values, of))
+
+
+@contextmanager
+def at_once(connection: Connection) -> Iterator[None]:
+    """What is executed here takes one way there and back on Postgres: what it brings is known at the end, where it also
+    raises DBAPIError.
+    """
+    postgres = connection.dialect.name == "postgresql"
+    with _told_as_sqlalchemy(connection), _driver(connection).pipeline() if postgres else nullcontext():
+        yield
+
+
+@contextmanager
+def _told_as_sqlalchemy(connection: Connection) -> Iterator[None]:
+    base = connection.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except base as error:
+        raise DBAPIError.instance("", None, error, base, dialect=connection.dialect) from error
 
 
 def _driver(connection: Connection) -> Any:
@@ -34,16 +67,11 @@ def _driver(connection: Connection) -> Any:
 
 
 @lru_cache
-def _added(table: Table, names: Sequence[str], dialect: Dialect) -> tuple[str, Callable[[_Row], Sequence[Any]]]:
-    """The statement that adds rows of these columns (Postgres takes an array of each), and what makes of a row
-    the values that the driver takes.
-    """
+def _columns(
+    table: Table, names: Sequence[str], dialect: Dialect
+) -> tuple[Sequence[str], Callable[[_Row], Sequence[Any]]]:
+    """The SQL types of columns, and what makes of a row the values that the driver takes."""
     kinds = [table.c[name].type.dialect_impl(dialect) for name in names]
-    if dialect.name == "postgresql":
-        arrays = ", ".join(f"%b::{_array(kind, dialect)}" for kind in kinds)
-        source = f"SELECT * FROM unnest({arrays})"
-    else:
-        source = f"VALUES ({', '.join('?' * len(names))})"
     binds = [(place, bind) for place, kind in enumerate(kinds) if (bind := kind.bind_processor(dialect)) is not None]
     taken = itemgetter(*names)
 
@@ -53,9 +81,9 @@ def _added(table: Table, names: Sequence[str], dialect: Dialect) -> tuple[str, C
             found[place] = bind(found[place])
         return found
 
-    return f"INSERT INTO {table.name} ({', '.join(names)}) {source}", values
+    return [_kind(kind, dialect) for kind in kinds], values
 
 
-def _array(kind: Any, dialect: Dialect) -> str:
+def _kind(kind: Any, dialect: Dialect) -> str:
     """A text is not cast to its length, which would cut it: it is refused where it does not fit."""
-    return "text[]" if isinstance(kind, String) else dialect.type_compiler_instance.process(kind) + "[]"
+    return "text" if isinstance(kind, String) else dialect.type_compiler_instance.process(kind)

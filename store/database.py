@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from store.errors import RecordFailed, RecordUnusable
@@ -21,6 +24,7 @@ from store.writer import Together, Work, Writer
 
 T = TypeVar("T")
 _READ = "aligntree_read"
+_PING_AFTER_S = 1.0
 _SCHEMA_LOCK = 0x616C69676E  # "align": one process makes the schema
 
 
@@ -131,13 +135,29 @@ def _check_file(url: URL) -> None:
 
 
 def _engine(url: URL, *, foreign_keys: bool = True) -> Engine:
-    engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+    engine = create_engine(url)
+    if url.get_backend_name() != "sqlite":
+        event.listen(engine, "checkin", _in_use)
+        event.listen(engine, "checkout", partial(_ping, engine.dialect))
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
         if foreign_keys:
             event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
     return engine
+
+
+def _in_use(_: Any, entry: ConnectionPoolEntry) -> None:
+    entry.info["until"] = time.monotonic()
+
+
+def _ping(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _: Any) -> None:
+    """Does the server still answer? As SQLAlchemy's own ping, but not for each of many commits in a row."""
+    if time.monotonic() - entry.info.get("until", 0.0) > _PING_AFTER_S:
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool connects anew
 
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from store.budget import NOTHING, Budget, Change, Cost, count
-from store.bulk import add_rows
+from store.bulk import add_rows, at_once, execute
 from store.chain import link
 from store.database import Database
 from store.errors import LeaseLost
@@ -159,11 +160,9 @@ class _Append(Together):
                 head = row["hash"] = link(head, table.name, row)
                 into.setdefault(table, []).append(row)
             work.after = ends[journal] = links, head
-        _move(connection, ends)
-        changes = [change for work in works if (change := work.change(at)) is not None]
-        if changes:
+        _add(connection, ends, into)
+        if changes := [change for work in works if (change := work.change(at)) is not None]:
             count(connection, changes)
-        add_rows(connection, {table: into[table] for table in CHAINED if table in into})  # in order of reference
 
     after: tuple[int, str] = field(init=False)
 
@@ -171,16 +170,23 @@ class _Append(Together):
         self.journal.end = self.after
 
 
-def _move(connection: Connection, ends: Mapping[Journal, tuple[int, str]]) -> None:
-    """Each chain ends there now, where it is still ours. Raises LeaseLost."""
-    moves = [
-        {"mine": j.lease.search_id, "held": j.lease.fence, "old": j.end[1], "new_links": links, "new_head": head}
-        for j, (links, head) in ends.items()
-    ]
-    if connection.execute(_MOVE_END, moves).rowcount != len(moves):
+def _add(
+    connection: Connection, ends: Mapping[Journal, tuple[int, str]], rows: Mapping[Table, Sequence[Mapping[str, Any]]]
+) -> None:
+    """Each chain ends there now, where it is still ours, and has these rows. Raises LeaseLost."""
+    moves = [(j.lease.search_id, j.lease.fence, j.end[1], links, head) for j, (links, head) in ends.items()]
+    moved = None
+    try:
+        with at_once(connection):
+            moved = execute(connection, _MOVE_ENDS, ("text", "integer", "text", "integer", "text"), moves)
+            add_rows(connection, {table: rows[table] for table in CHAINED if table in rows})  # in order of reference
+    except IntegrityError:  # what another wrote may be in the way
+        if moved is None or moved.rowcount == len(moves):
+            raise
+    if moved.rowcount != len(moves):
         raise LeaseLost(
             "another worker has taken this search over; nothing more is written here",
-            where=f"search {moves[0]['mine']}",
+            where=f"search {moves[0][0]}",
             mend="Nothing is lost: the other worker goes on from the record",
         )
 
@@ -290,10 +296,5 @@ _STATE = (
     .join(searches)
     .where(searches.c.id == bindparam("mine"))
 )
-_MOVE_END = (
-    update(searches)
-    .where(
-        searches.c.id == bindparam("mine"), searches.c.fence == bindparam("held"), searches.c.head == bindparam("old")
-    )
-    .values(links=bindparam("new_links"), head=bindparam("new_head"))
-)
+_MOVED = "id = column1 AND fence = column2 AND head = column3"
+_MOVE_ENDS = f"UPDATE searches SET links = column4, head = column5 FROM {{rows}} WHERE {_MOVED}"

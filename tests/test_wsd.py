@@ -18,7 +18,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from flows import RunConfig, align
 from flows.audit import _likelihoods_of_replies, audit
-from flows.bench import open_record
 from flows.config import parse_config
 from flows.drafting import pieces
 from flows.errors import BadConfig
@@ -38,6 +37,7 @@ from flows.methods import (
     cut_at_stop,
 )
 from flows.methods.wsd import window_means
+from flows.records import open_record
 from flows.replay import replayed
 from flows.show import draw as show
 from flows.steps import steps

@@ -31,7 +31,7 @@ def audit(run: RunArgument = None, record: RecordOption = None, json: Json = Fal
     anew.
     """
     from flows.audit import audit as check
-    from flows.bench import open_record
+    from flows.records import open_record
     from flows.tables import cost
 
     with open_record(record) as opened:
@@ -67,7 +67,7 @@ def replay(
     """
     from dataclasses import asdict
 
-    from flows.bench import open_record
+    from flows.records import open_record
     from flows.show import find_search
     from flows.steps import steps
     from flows.tables import steps_table
@@ -92,8 +92,8 @@ def explain(node: Node, run: OfRun = None, record: RecordOption = None, json: Js
     """
     from dataclasses import asdict
 
-    from flows.bench import open_record
     from flows.explain import explain as why
+    from flows.records import open_record
     from flows.tables import explanation_tables
 
     with open_record(record) as opened:
@@ -124,8 +124,8 @@ def diff(
     """
     from dataclasses import asdict
 
-    from flows.bench import open_record
     from flows.diff import diff as compare
+    from flows.records import open_record
     from flows.tables import diff_table
 
     with open_record(record) as opened:
@@ -149,9 +149,9 @@ def rerank(run: RunArgument = None, settings: Settings = None, record: RecordOpt
     """
     from dataclasses import asdict
 
-    from flows.bench import open_record
     from flows.config import load_settings
     from flows.plan import config_of
+    from flows.records import open_record
     from flows.rerank import RerankSettings, as_searched
     from flows.rerank import rerank as again
     from flows.tables import rerank_table

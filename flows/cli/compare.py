@@ -72,9 +72,9 @@ def compare(
     aligntree compare --rows docs/results/rows.csv --against beam
     """
     from flows import compare as comparing
-    from flows.bench import open_record
     from flows.errors import BadConfig
     from flows.plots import draw
+    from flows.records import open_record
     from flows.tables import lines_table
 
     found = [row for path in rows or () for row in comparing.read_rows(path)]
@@ -145,7 +145,7 @@ def _begin(
 
 def _go_on(wanted: str | None, record: str | None, prefect: bool | None, quiet: bool, check: Check) -> Summary:
     from flows import compare, run
-    from flows.bench import open_record
+    from flows.records import open_record
 
     with open_record(record) as opened:
         row = opened.run(wanted)

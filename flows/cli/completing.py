@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -21,14 +20,10 @@ def runs(context: typer.Context, incomplete: str) -> Completed:
     """Ids of the runs on record, the newest first."""
     with suppress(Exception):  # no record, or one that cannot be read
         from flows.listing import list_runs
-        from store import Record
-        from store.settings import DEFAULT_URL, ENVIRONMENT
+        from flows.records import open_record
 
-        record = Record.open(context.params.get("record") or os.environ.get(ENVIRONMENT) or DEFAULT_URL)
-        try:
+        with open_record(context.params.get("record")) as record:
             listed = list_runs(record)
-        finally:
-            record.close()
         return _begun([(one.run.id, f"{one.run.name}, {one.model}, {one.status}") for one in listed], incomplete)
     return []
 

@@ -44,8 +44,8 @@ def runs(
 
     aligntree runs --sort cost --limit 10
     """
-    from flows.bench import open_record
     from flows.listing import Wanted, list_runs, moment
+    from flows.records import open_record
     from flows.tables import runs_table
 
     wanted = Wanted(status, recipe, model, method, moment(since) if since else None)
@@ -73,7 +73,7 @@ def show(
     Each node is a chunk with its value V (the scorer's scale), visits N and prior P; the chosen path is marked *. As
     JSON a tree is the list of its nodes, as aligntree export --as nodes has them, with level and chosen.
     """
-    from flows.bench import open_record
+    from flows.records import open_record
     from flows.replay import replayed
     from flows.show import draw, find_search, searches_told, tree_told
     from flows.tables import searches_table
@@ -108,7 +108,7 @@ def report(
     It has figures, answers side by side, and each search's tree. A run that is not finished is told as it is now. The
     page holds prompts, answers and raw replies, but no keys.
     """
-    from flows.bench import open_record
+    from flows.records import open_record
     from flows.report import write_report
 
     with open_record(record) as opened:
@@ -144,9 +144,9 @@ def export(
 
     aligntree export -o held_out.jsonl
     """
-    from flows.bench import open_record
     from flows.errors import BadConfig
     from flows.export import FORMS, write
+    from flows.records import open_record
 
     if form not in FORMS:
         raise BadConfig(f"{form!r} is no form", where="--as", mend=f"There are {', '.join(FORMS)}")
@@ -165,8 +165,8 @@ def import_(
 
     They are audited, and nothing is written where something is amiss. Searches that had not ended can be resumed there.
     """
-    from flows.bench import open_record
     from flows.export import read_lines
+    from flows.records import open_record
 
     rows = read_lines(file)
     with open_record(record, create=True) as opened:
@@ -183,7 +183,7 @@ def import_(
 
 def upgrade(record: RecordOption = None, json: Json = False) -> None:
     """Bring an older record to this schema, with a backup."""
-    from flows.bench import record_of
+    from flows.records import record_of
     from store import upgrade_record
 
     done = upgrade_record(record_of(record))

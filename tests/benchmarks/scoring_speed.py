@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from flows import align
-from flows.bench import open_record
 from flows.config import parse_config
 from flows.prompts import read_prompts
+from flows.records import open_record
 from scoring import BatchScorer, Candidate, WeakSettings
 from scoring.log_ratio import LogRatio
 from scoring.prefixes import Prefixes
