@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from store.errors import RecordFailed, RecordUnusable
 from store.schema import metadata
 from store.settings import shown
+from store.text import read_json
 from store.version import VERSION, upgrade, version_of
 from store.writer import Together, Work, Writer
 
@@ -135,7 +136,7 @@ def _check_file(url: URL) -> None:
 
 
 def _engine(url: URL, *, foreign_keys: bool = True) -> Engine:
-    engine = create_engine(url)
+    engine = create_engine(url, json_deserializer=read_json)
     if url.get_backend_name() != "sqlite":
         event.listen(engine, "checkin", _in_use)
         event.listen(engine, "checkout", partial(_ping, engine.dialect))

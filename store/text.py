@@ -43,6 +43,13 @@ def through(value: Any, change: Callable[[str], str]) -> Any:
 _NUMBERS = frozenset({int, float, bool, type(None)})
 
 
+def read_json(text: str | bytes) -> Any:
+    """What was written. Postgres' driver gives bytes."""
+    text = text.decode() if isinstance(text, bytes) else text
+    value = json.loads(text)
+    return through(value, unescape) if "\\u001a" in text else value
+
+
 def _json(value: Any) -> str | None:
     """Most holds nothing to be escaped, which its JSON tells sooner than all its texts would."""
     if value is None:
@@ -65,13 +72,10 @@ class SafeText(TypeDecorator[str]):
 
 
 class SafeJSON(TypeDecorator[Any]):
-    """JSON with text of any characters; None is NULL."""
+    """JSON with text of any characters; None is NULL. An engine reads it by `read_json`, its deserializer."""
 
     impl = JSON(none_as_null=True)
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
         return _json
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return through(value, unescape)
