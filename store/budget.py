@@ -89,7 +89,7 @@ class Change:
 
 
 def count(connection: Connection, changes: Sequence[Change]) -> None:
-    """Make changes to counters, which begin at zero, in one statement: the last before the commit, as all others wait.
+    """Make changes to counters, which begin at zero, in one statement: best the last before a commit: others wait.
 
     Raises OutOfBudget, which names scope and unit, where a reservation does not fit.
     """
@@ -123,13 +123,13 @@ def _check(change: Change, worst: Cost, counters: Mapping[tuple[str, str], tuple
         for unit, amount in worst.amounts().items():
             limit, (reserved, spent) = change.budget.limits.get(kind, {}).get(unit), counters[scope, unit]
             if limit is not None and spent + reserved > limit:
-                raise _refused(kind, unit, limit, amount, spent, reserved)
+                raise _refused(kind, unit, limit, amount, (reserved, spent))
 
 
-def _refused(kind: str, unit: str, limit: int, amount: int, *counters: int) -> OutOfBudget:
+def _refused(kind: str, unit: str, limit: int, amount: int, counter: tuple[int, int]) -> OutOfBudget:
     name = ".".join(("budget", *([] if kind == "run" else [kind]), unit.removeprefix("nano_")))
-    so_far, held = counters
-    told, most, spent, reserved = (_told(unit, n) for n in (limit, amount, so_far, held - amount))
+    held, used = counter
+    told, most, spent, reserved = (_told(unit, n) for n in (limit, amount, used, held - amount))
     return OutOfBudget(
         f"{name} = {told}: the next request could take {most}, with {spent} spent and {reserved} reserved",
         mend=f"Raise {name} in a new run" + (", or wait for the next day (UTC)" if kind == "day" else ""),

@@ -59,6 +59,8 @@ def _told_as_sqlalchemy(connection: Connection) -> Iterator[None]:
     try:
         yield
     except base as error:
+        if connection.dialect.is_disconnect(error, _driver(connection), None):
+            connection.invalidate(error)  # else the failing rollback would be told instead
         raise DBAPIError.instance("", None, error, base, dialect=connection.dialect) from error
 
 

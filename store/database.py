@@ -9,10 +9,11 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -138,6 +139,7 @@ def _check_file(url: URL) -> None:
 def _engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     engine = create_engine(url, json_deserializer=read_json)
     if url.get_backend_name() != "sqlite":
+        event.listen(engine, "connect", _in_use)
         event.listen(engine, "checkin", _in_use)
         event.listen(engine, "checkout", partial(_ping, engine.dialect))
     if url.get_backend_name() == "sqlite":
@@ -153,12 +155,17 @@ def _in_use(_: Any, entry: ConnectionPoolEntry) -> None:
 
 
 def _ping(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _: Any) -> None:
-    """Does the server still answer? As SQLAlchemy's own ping, but not for each of many commits in a row."""
-    if time.monotonic() - entry.info.get("until", 0.0) > _PING_AFTER_S:
-        try:
+    """Does the server still answer? As SQLAlchemy's own ping, but not for each of many commits in a row: it is asked
+    where the connection was idle for long, or something came on it unasked, such as its end.
+    """
+    try:
+        with DefaultSelector() as selector:
+            selector.register(connection, EVENT_READ)
+            told = selector.select(0)
+        if told or time.monotonic() - entry.info["until"] > _PING_AFTER_S:
             dialect.do_ping(connection)
-        except dialect.loaded_dbapi.Error as error:
-            raise DisconnectionError from error  # the pool connects anew
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error  # all are made anew
 
 
 def _sqlite_pragmas(connection: Any, _: Any) -> None:

@@ -52,10 +52,10 @@ class Probing:
 
         def work(connection: Connection) -> None:
             at = connection.execute(select(now())).scalar_one()
-            count(connection, [self._budget.reserve(worst, at)])
             row = {"number": number, "sent": at, "request": request}
             row |= {"worst_tokens": worst.tokens, "worst_price": worst.price}
             connection.execute(insert(probe_calls), {"probe_id": self._id, **row})
+            count(connection, [self._budget.reserve(worst, at)])
 
         await self._database.transact(work)
 
@@ -67,8 +67,8 @@ class Probing:
             call = connection.execute(select(probe_calls).where(mine)).one()
             worst = Cost(call.worst_tokens, call.worst_price)
             cost, row = settlement(reply, worst, billed)
-            count(connection, [self._budget.settle(worst, cost, call.sent)])
             connection.execute(update(probe_calls).where(mine).values(row | {"received": now()}))
+            count(connection, [self._budget.settle(worst, cost, call.sent)])
 
         await self._database.transact(work)
 

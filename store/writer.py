@@ -86,9 +86,7 @@ class Writer:
         closing = False
         while not closing:
             jobs, closing = self._taken()
-            jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-            self._commit(jobs)
-            _wake(jobs)
+            self._commit([job for job in jobs if job.future.set_running_or_notify_cancel()])
 
     def _taken(self) -> tuple[list[_Job[Any]], bool]:
         """What is to be committed together, and whether it is the last."""
@@ -121,6 +119,7 @@ class Writer:
                 if isinstance(job.work, Together):
                     job.work.failed(error)
                 job.future.set_exception(error)
+                _wake([job])
 
     def _commit_all(self, jobs: Sequence[_Job[Any]]) -> None:
         results = self._transact_now(partial(_done, [job.work for job in jobs]))
@@ -129,6 +128,7 @@ class Writer:
                 job.work.committed()
         for job, result in zip(jobs, results, strict=True):
             job.future.set_result(result)
+        _wake(jobs)
 
     def close(self) -> None:
         """What waits is written first."""

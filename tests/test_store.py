@@ -254,6 +254,20 @@ async def test_who_stalls_amid_a_commit_does_not_stop_the_others(
     assert record.search(one.lease.search_id).status == "interrupted"
 
 
+@pytest.mark.parametrize("record_url", ["postgres"], indirect=True)
+async def test_a_connection_that_ended_between_two_commits_is_made_anew(record: Record, record_url: str) -> None:
+    _, journal = await begun(record)
+    await journal.intend(ASK, KEY, {}, Cost(100, 50))
+    mine = "datname = current_database() AND pid <> pg_backend_pid()"
+    engine = create_engine(parse_url(record_url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {mine}"))
+    engine.dispose()
+    journal.settle(KEY, REPLY)
+    await journal.flush()
+    assert record.history(journal.lease.search_id).replies
+
+
 async def test_each_row_is_chained_to_the_one_before(record: Record, database: Database) -> None:
     _, journal = await begun(record)
     await journal.intend(ASK, KEY, {"top_p": 1.0, "stop": ["\n"]}, Cost(100, None))

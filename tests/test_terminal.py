@@ -262,7 +262,7 @@ def test_what_should_not_happen_is_told_in_a_line_too(
     def fails(*_: object) -> None:
         raise ExceptionGroup("many", [KeyError("x\ny")])
 
-    monkeypatch.setattr("flows.bench.open_record", fails)
+    monkeypatch.setattr("flows.records.open_record", fails)
     status, out, err = aligntree("runs")
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("error: KeyError: ") and "aligntree --debug" in err
