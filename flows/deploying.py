@@ -109,8 +109,10 @@ async def check_owner(made: RunnerDeployment, work_pool: str | None = None) -> N
 
 
 async def serve(made: RunnerDeployment) -> None:
-    """Run its flow runs in processes of this one, until a signal ends it. What falls due until it is back runs then."""
-    await aserve(made, print_starting_message=False, pause_on_shutdown=False)
+    """Run its flow runs in processes of this one, one after another, until a signal ends it. What falls due until it is
+    back runs then.
+    """
+    await aserve(made, limit=1, print_starting_message=False, pause_on_shutdown=False)
 
 
 def absolute_record(record: str | None) -> str:

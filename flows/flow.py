@@ -64,7 +64,8 @@ async def check_server(*, needed: bool = False) -> None:
         raise PrefectUnreachable(
             "is not set",
             where="PREFECT_API_URL",
-            mend="Start a server with: prefect server start; and set this to http://127.0.0.1:4200/api",
+            mend="Start a server, from an environment of its own (docs/operations.md says why), and set this to "
+            "http://127.0.0.1:4200/api",
         )
     if url is None:
         return

@@ -42,8 +42,9 @@ def start(record: Record, config: RunConfig, finding: Mapping[str, Any], row: Se
 
 def replayed(record: Record, run: RunRow, row: SearchRow, *, until: int | None = None) -> Method:
     """A search as the record tells it, or as it was after its first `until` tells: no network, no model."""
-    begun = start(record, config_of(run), run.finding, row)
-    replay(begun.method, record.history(row.id), begun.open_asks, until=until)
+    with nothing_collected():  # nor between reading and telling
+        begun = start(record, config_of(run), run.finding, row)
+        replay(begun.method, record.history(row.id), begun.open_asks, until=until)
     return begun.method
 
 

@@ -61,7 +61,8 @@ def deploy(
     if json:
         print_json({"deployment": made.full_name, "work_pool": work_pool, "cron": cron, "shards": shards})
         return
-    print(f"deployed {made.full_name} to {work_pool}; at once: prefect deployment run {made.full_name!r}")
+    at_once = f"at once: prefect deployment run {made.full_name!r}"
+    print(f"deployed {made.full_name} to {work_pool}, {_when(cron)}; {at_once}")
 
 
 def serve(
@@ -84,9 +85,14 @@ def serve(
     _check_server()
     asyncio.run(check_owner(made))
     os.environ["ALIGNTREE_RECORD"] = absolute_record(record)  # for the processes of its flow runs
-    print(f"serving {made.full_name}; at once: prefect deployment run {made.full_name!r}", flush=True)
+    at_once = f"at once: prefect deployment run {made.full_name!r}"
+    print(f"serving {made.full_name} until Ctrl-C, {_when(cron)}; {at_once}", flush=True)
     with suppress(KeyboardInterrupt):
         asyncio.run(stay(made))
+
+
+def _when(cron: str | None) -> str:
+    return f"{cron!r} UTC" if cron else "without a schedule (--cron)"
 
 
 def _check_server() -> None:
