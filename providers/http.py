@@ -14,6 +14,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from providers.responses import keep
+from providers.turns import sent
 
 _KEPT = 5.0
 """Seconds that an idle connection is kept: servers close theirs after as many, and what is sent then is lost."""
@@ -26,7 +27,7 @@ def http_client(connections: int, timeout: float, base_url: str = "", key: str =
     proxied = getproxies().keys() - {"no"}
     return httpx.AsyncClient(
         transport=None if proxied else _Transport(limits=limits), limits=limits, timeout=timeout, base_url=base_url,
-        headers=headers, event_hooks={"response": [keep]} if proxied else None,
+        headers=headers, event_hooks={"request": [sent], "response": [keep] if proxied else []},
     )  # fmt: skip
 
 

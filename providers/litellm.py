@@ -31,6 +31,7 @@ from providers.price import price_of
 from providers.probe import probe
 from providers.responses import keeping
 from providers.settings import OF_LOCAL_MODELS, StrongSettings
+from providers.turns import turn
 from providers.wire import Choice, choices, continuation, drafted, usage
 
 litellm.suppress_debug_info = True
@@ -77,6 +78,7 @@ class LiteLLMStrongModel:
         _check(settings, self._endpoint)
         environment = SandboxedEnvironment(undefined=StrictUndefined)
         self._template = environment.from_string(settings.template) if settings.template else None
+        self._prepared = asyncio.Lock()
         self._http = http_client(settings.concurrency, settings.timeout)
         self._client = _Client(
             base_url=self._base, api_key=self._key or "none", max_retries=0, timeout=settings.timeout,
@@ -151,11 +153,12 @@ class LiteLLMStrongModel:
 
     async def send(self, request: ContinuationRequest) -> Reply:
         seen: list[httpx.Response] = []
-        started = time.monotonic()
         with self._failures_told(seen):
-            async with asyncio.timeout(self._settings.timeout):  # httpx's own is for each read: a drip never ends
-                with keeping(seen, suffices=not _is_logged()):
-                    await self._call(request)
+            async with turn(self._prepared):
+                started = time.monotonic()
+                async with asyncio.timeout(self._settings.timeout):  # httpx's own is for each read: a drip never ends
+                    with keeping(seen, suffices=not _is_logged()):
+                        await self._call(request)
             latency = time.monotonic() - started
             # The body itself: LiteLLM's copy of it turns finish reasons that it does not know into "stop".
             body: Any = seen[-1].json() if seen else None

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from store.errors import RecordFailed, RecordUnusable
 from store.schema import metadata
@@ -23,6 +22,9 @@ from store.settings import shown
 from store.text import read_json
 from store.version import VERSION, upgrade, version_of
 from store.writer import Together, Work, Writer
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
 
 T = TypeVar("T")
 _READ = "aligntree_read"
@@ -179,6 +181,8 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
 
 def _until_unlocked() -> Retrying:
     """The switch to WAL does not heed the busy timeout when several processes open a fresh record at once."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed  # loads tornado where it is
+
     locked = retry_if_exception_type(sqlite3.OperationalError)
     return Retrying(retry=locked, wait=wait_fixed(0.05), stop=stop_after_delay(10), reraise=True)
 

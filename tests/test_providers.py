@@ -8,11 +8,15 @@ import time
 from asyncio import Event
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import httpx
+import litellm
 import pytest
 
+import providers.http
 from flows import RunConfig, align
 from flows.bench import open_bench
 from providers import (
@@ -29,6 +33,7 @@ from providers import (
 from providers.policy import retrying, split
 from providers.price import Price
 from providers.probe import CASES
+from providers.turns import sent
 from tests.formula_api import PROBED, Fault, FormulaAPI, chat_shape, completions_shape
 
 REQUEST = ContinuationRequest("The", " sea", 3, 4, logprobs=5, seed=7)
@@ -62,6 +67,32 @@ async def test_calls_are_made_on_a_kept_connection(api: FormulaAPI) -> None:
         for _ in range(5):
             await strong.send(REQUEST)
     assert (len(api.requests), api.connections) == (5, 1)
+
+
+async def test_of_calls_that_come_together_each_is_sent_before_the_next_is_prepared(
+    api: FormulaAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = list[str]()
+
+    async def prepared(**given: Any) -> object:
+        steps.append("prepared")
+        if given["max_tokens"] == 1:
+            raise ValueError("which is not sent, and does not hold up the others")
+        return await whole(**given)
+
+    async def told(request: httpx.Request) -> None:
+        steps.append("sent")
+        await sent(request)
+
+    whole = litellm.atext_completion
+    monkeypatch.setattr(litellm, "atext_completion", prepared)
+    monkeypatch.setattr(providers.http, "sent", told)
+    api.delay = lambda: 0.05
+    async with opened(api, timeout=5) as strong:
+        requests = [replace(REQUEST, max_tokens=most) for most in (4, 1, 4, 4)]
+        brought = await asyncio.gather(*map(strong.send, requests), return_exceptions=True)
+    assert [isinstance(one, CallFailed) for one in brought] == [False, True, False, False]
+    assert steps == ["prepared", "sent", "prepared", "prepared", "sent", "prepared", "sent"]
 
 
 async def test_what_a_task_asks_for_after_a_call_is_read_as_ever(api: FormulaAPI) -> None:

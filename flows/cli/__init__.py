@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from signal import SIGINT
@@ -43,6 +45,7 @@ for verb in VERBS:
 
 def main() -> None:
     """Run the command. Errors are told in a line; exit status 2 for the user's mistakes, 1 for the world's."""
+    atexit.register(gc.freeze)  # else the interpreter looks through all that was loaded as it ends: 0.2 s
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name="aligntree", standalone_mode=False)
         sys.stdout.flush()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -137,7 +138,8 @@ async def large(url: str, nodes: int) -> tuple[int, float, float]:
 
 
 async def million(url: str) -> tuple[float, float]:
-    """Seconds to list the runs of a record with a million nodes, and of the command that prints them.
+    """Seconds to list the runs of a record with a million nodes, and of the command that prints them, as installed
+    (its modules are compiled) and the fastest of some rounds: Postgres still has work with what came in.
 
     The rows stand in no chain: listing does not read them.
     """
@@ -154,7 +156,9 @@ async def million(url: str) -> tuple[float, float]:
     listed = timed(record.runs)
     record.close()
     command = [str(Path(sys.executable).with_name("aligntree")), "runs", "--record", url]
-    return listed, timed(lambda: run(command, stdout=DEVNULL, check=True))
+    installed = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    times = (timed(lambda: run(command, stdout=DEVNULL, env=installed, check=True)) for _ in range(ROUNDS))
+    return listed, min(times)
 
 
 _MILLION = (
