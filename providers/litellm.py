@@ -31,7 +31,7 @@ from providers.price import price_of
 from providers.probe import probe
 from providers.responses import keeping
 from providers.settings import OF_LOCAL_MODELS, StrongSettings
-from providers.turns import turn
+from providers.turns import AT_ONCE, turn
 from providers.wire import Choice, choices, continuation, drafted, usage
 
 litellm.suppress_debug_info = True
@@ -78,7 +78,7 @@ class LiteLLMStrongModel:
         _check(settings, self._endpoint)
         environment = SandboxedEnvironment(undefined=StrictUndefined)
         self._template = environment.from_string(settings.template) if settings.template else None
-        self._prepared = asyncio.Lock()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._http = http_client(settings.concurrency, settings.timeout)
         self._client = _Client(
             base_url=self._base, api_key=self._key or "none", max_retries=0, timeout=settings.timeout,
@@ -154,7 +154,7 @@ class LiteLLMStrongModel:
     async def send(self, request: ContinuationRequest) -> Reply:
         seen: list[httpx.Response] = []
         with self._failures_told(seen):
-            async with turn(self._prepared):
+            async with turn(self._turns):
                 started = time.monotonic()
                 async with asyncio.timeout(self._settings.timeout):  # httpx's own is for each read: a drip never ends
                     with keeping(seen, suffices=not _is_logged()):

@@ -1,7 +1,8 @@
-"""Calls are prepared one after the other.
+"""Calls are prepared in turn.
 
 LiteLLM prepares a call in several steps, which take milliseconds of CPU time. Calls that come together, as one commit
 lets several go, would take each step together, and be sent together at the end: in turn, the first is sent at once.
+One step is on another thread: with two under way neither thread waits for the other.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from contextvars import ContextVar
 
 import httpx
 
+AT_ONCE = 2
+
 _held: ContextVar[ExitStack] = ContextVar("held")
 
 
 @asynccontextmanager
-async def turn(one_at_a_time: asyncio.Lock) -> AsyncIterator[None]:
+async def turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
     """Wait for one's turn; it ends as this task's request is sent, or with the block."""
     with ExitStack() as held:
-        await one_at_a_time.acquire()
-        held.callback(one_at_a_time.release)
+        await turns.acquire()
+        held.callback(turns.release)
         token = _held.set(held)
         try:
             yield

@@ -33,7 +33,7 @@ from providers import (
 from providers.policy import retrying, split
 from providers.price import Price
 from providers.probe import CASES
-from providers.turns import sent
+from providers.turns import AT_ONCE, sent
 from tests.formula_api import PROBED, Fault, FormulaAPI, chat_shape, completions_shape
 
 REQUEST = ContinuationRequest("The", " sea", 3, 4, logprobs=5, seed=7)
@@ -69,30 +69,34 @@ async def test_calls_are_made_on_a_kept_connection(api: FormulaAPI) -> None:
     assert (len(api.requests), api.connections) == (5, 1)
 
 
-async def test_of_calls_that_come_together_each_is_sent_before_the_next_is_prepared(
+async def test_of_calls_that_come_together_the_first_is_sent_before_the_last_is_prepared(
     api: FormulaAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = list[str]()
+    under_way = most = 0
 
     async def prepared(**given: Any) -> object:
-        steps.append("prepared")
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
         if given["max_tokens"] == 1:
+            under_way -= 1
             raise ValueError("which is not sent, and does not hold up the others")
         return await whole(**given)
 
     async def told(request: httpx.Request) -> None:
-        steps.append("sent")
+        nonlocal under_way
+        under_way -= 1
         await sent(request)
 
     whole = litellm.atext_completion
     monkeypatch.setattr(litellm, "atext_completion", prepared)
     monkeypatch.setattr(providers.http, "sent", told)
-    api.delay = lambda: 0.05
+    api.delay = lambda: 0.2  # none ends before all are sent
     async with opened(api, timeout=5) as strong:
-        requests = [replace(REQUEST, max_tokens=most) for most in (4, 1, 4, 4)]
+        requests = [replace(REQUEST, max_tokens=tokens) for tokens in (4, 1, 4, 1, 4, 4, 4, 4)]
         brought = await asyncio.gather(*map(strong.send, requests), return_exceptions=True)
-    assert [isinstance(one, CallFailed) for one in brought] == [False, True, False, False]
-    assert steps == ["prepared", "sent", "prepared", "prepared", "sent", "prepared", "sent"]
+    assert [isinstance(one, CallFailed) for one in brought] == [request.max_tokens == 1 for request in requests]
+    assert (most, under_way) == (AT_ONCE, 0)
 
 
 async def test_what_a_task_asks_for_after_a_call_is_read_as_ever(api: FormulaAPI) -> None:
