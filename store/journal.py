@@ -143,8 +143,12 @@ class _Append(Together):
         return None
 
     @classmethod
-    def write(cls, connection: Connection, works: Sequence[_Append]) -> None:
-        at: int = connection.execute(_BEGIN[connection.dialect.name]).scalar_one()
+    def begin(cls, connection: Connection) -> int:
+        """The time."""
+        return int(connection.execute(_BEGIN[connection.dialect.name]).scalar_one())
+
+    @classmethod
+    def write(cls, connection: Connection, works: Sequence[_Append], at: int) -> None:
         ends = {work.journal: work.journal.end for work in works}
         begun = set[tuple[Journal, int]]()  # asks that are new
         into: dict[Table, list[dict[str, Any]]] = {}
@@ -282,19 +286,15 @@ def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[s
     return cost, row | {"input_tokens": cost.tokens, "price": cost.price, "estimated": cost.tokens > 0}
 
 
-_QUICKLY = 1
-"""Of zlib's levels: a third of the time of its default, and a tenth more bytes."""
+_QUICKLY = 1  # of zlib's levels: a third of the time of its default, and a tenth more bytes
 
 # Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
 STALLED_MS = "10000"
 _LIMIT: BindParameter[str] = bindparam("stalled", callable_=lambda: STALLED_MS)
 _LIMITED = func.set_config("idle_in_transaction_session_timeout", _LIMIT, True)  # until the commit
 _BEGIN = {"sqlite": select(now()), "postgresql": select(now(), _LIMITED)}
-"""The time. Postgres is to end who stalls before the commit: all others wait for the counters that it changes."""
-_STATE = (
-    select(runs.c.id, runs.c.limits, searches.c.links, searches.c.head)
-    .join(searches)
-    .where(searches.c.id == bindparam("mine"))
-)
+"""Postgres is to end who stalls before the commit: all others wait for the counters that it changes."""
+_MINE = searches.c.id == bindparam("mine")
+_STATE = select(runs.c.id, runs.c.limits, searches.c.links, searches.c.head).join(searches).where(_MINE)
 _MOVED = "id = column1 AND fence = column2 AND head = column3"
 _MOVE_ENDS = f"UPDATE searches SET links = column4, head = column5 FROM {{rows}} WHERE {_MOVED}"

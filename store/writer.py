@@ -28,8 +28,17 @@ class Together(ABC):
 
     @classmethod
     @abstractmethod
-    def write(cls, connection: Connection, works: Sequence[Any]) -> None:
-        """Do all of these, in order. Where this raises they are done again one by one, to see which of them fails."""
+    def begin(cls, connection: Connection) -> Any:
+        """First in the transaction. While the database is asked, those go on whom the last commit woke: what they bring
+        comes along.
+        """
+
+    @classmethod
+    @abstractmethod
+    def write(cls, connection: Connection, works: Sequence[Any], begun: Any) -> None:
+        """Do all of these, in order, with what `begin` brought. Where this raises they are done again one by one, to
+        see which of them fails.
+        """
 
     @abstractmethod
     def committed(self) -> None:
@@ -86,7 +95,7 @@ class Writer:
         closing = False
         while not closing:
             jobs, closing = self._taken()
-            self._commit([job for job in jobs if job.future.set_running_or_notify_cancel()])
+            self._commit(_running(jobs))
 
     def _taken(self) -> tuple[list[_Job[Any]], bool]:
         """What is to be committed together, and whether it is the last."""
@@ -103,7 +112,21 @@ class Writer:
             patience = 0.0 if any(job.awaited for job in jobs) else max(0.0, until - time.monotonic())
         return jobs, False
 
-    def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
+    def _arrived(self, most: int) -> list[_Job[Any]]:
+        """What came meanwhile."""
+        jobs = list[_Job[Any]]()
+        while len(jobs) < most:
+            try:
+                found = self._waiting.get_nowait()
+            except Empty:
+                break
+            if found is None:
+                self._waiting.put(None)  # after this commit
+                break
+            jobs += found
+        return _running(jobs)
+
+    def _commit(self, jobs: list[_Job[Any]]) -> None:
         """All in one transaction; each in its own where one of them fails."""
         if len(jobs) > 1:
             try:
@@ -121,8 +144,9 @@ class Writer:
                 job.future.set_exception(error)
                 _wake([job])
 
-    def _commit_all(self, jobs: Sequence[_Job[Any]]) -> None:
-        results = self._transact_now(partial(_done, [job.work for job in jobs]))
+    def _commit_all(self, jobs: list[_Job[Any]]) -> None:
+        """In one transaction. Where there are several, what comes as it begins is added to them."""
+        results = self._transact_now(partial(self._done, jobs))
         for job in jobs:
             if isinstance(job.work, Together):
                 job.work.committed()
@@ -130,10 +154,30 @@ class Writer:
             job.future.set_result(result)
         _wake(jobs)
 
+    def _done(self, jobs: list[_Job[Any]], connection: Connection) -> list[Any]:
+        """What each brings, in order. Neighbours that can be done at once are."""
+        begun, results = None, list[Any]()
+        if (family := next((job.work for job in jobs if isinstance(job.work, Together)), None)) is not None:
+            begun = family.begin(connection)
+            jobs += self._arrived(_TOGETHER - len(jobs)) if len(jobs) > 1 else ()
+        for _, group in groupby((job.work for job in jobs), key=lambda work: isinstance(work, Together)):
+            some = list(group)
+            if isinstance(some[0], Together):
+                some[0].write(connection, some, begun)
+                results += [None] * len(some)
+            else:
+                results += [work(connection) for work in some if not isinstance(work, Together)]
+        return results
+
     def close(self) -> None:
         """What waits is written first."""
         self._waiting.put(None)
         self._thread.join()
+
+
+def _running(jobs: Sequence[_Job[Any]]) -> list[_Job[Any]]:
+    """Those that nobody has called off."""
+    return [job for job in jobs if job.future.set_running_or_notify_cancel()]
 
 
 def _wake(jobs: Sequence[_Job[Any]]) -> None:
@@ -155,16 +199,3 @@ def _tell(jobs: Sequence[_Job[Any]]) -> None:
             job.waiter.set_exception(error)
         else:
             job.waiter.set_result(job.future.result())
-
-
-def _done(works: Sequence[Work[Any]], connection: Connection) -> list[Any]:
-    """What each brings, in order. Neighbours that can be done at once are."""
-    results: list[Any] = []
-    for _, group in groupby(works, key=lambda work: isinstance(work, Together)):
-        some = list(group)
-        if isinstance(some[0], Together):
-            some[0].write(connection, some)
-            results += [None] * len(some)
-        else:
-            results += [work(connection) for work in some if not isinstance(work, Together)]
-    return results

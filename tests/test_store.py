@@ -117,7 +117,7 @@ async def test_what_waits_is_written_in_one_transaction_whatever_it_is(
     database, taken, free, commits = one._database, Event(), Event(), list[int]()
     commit = Writer._commit_all
 
-    def counted(self: Writer, jobs: Sequence[Any]) -> None:
+    def counted(self: Writer, jobs: list[Any]) -> None:
         commits.append(len(jobs))
         commit(self, jobs)
 
@@ -145,6 +145,34 @@ async def test_what_waits_is_written_in_one_transaction_whatever_it_is(
     assert commits == [8]
     assert list(record.history(one.lease.search_id).asks) == [0, 1]
     assert record.audit(run_id).faults == ()
+
+
+async def test_what_comes_as_a_transaction_begins_goes_along(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    journals = [(await begun(record, prompt))[1] for prompt in ("Once", "Twice", "Thrice")]
+    taken, free, commits = Event(), Event(), list[int]()
+    begin, commit = _Told.begin, Writer._commit_all
+
+    def slow(connection: Connection) -> int:
+        taken.set()
+        free.wait(10)
+        return begin(connection)
+
+    def counted(self: Writer, jobs: list[Any]) -> None:
+        commit(self, jobs)
+        commits.append(len(jobs))
+
+    monkeypatch.setattr(_Told, "begin", staticmethod(slow))
+    monkeypatch.setattr(Writer, "_commit_all", counted)
+    for journal in journals:
+        journal.tell(TellRow(0, None, "stop", {"reason": "x"}))
+    one = asyncio.create_task(journals[0].flush())
+    await asyncio.to_thread(taken.wait, 10)
+    others = [asyncio.create_task(journal.flush()) for journal in journals[1:]]
+    await asyncio.sleep(0.01)
+    free.set()
+    await asyncio.gather(one, *others)
+    assert commits == [6]
+    assert [len(record.history(journal.lease.search_id).tells) for journal in journals] == [1, 1, 1]
 
 
 async def test_a_tell_is_on_record_before_what_follows_from_it(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
