@@ -38,7 +38,7 @@ BODY = b'{"choices": ' + b'"' + bytes(range(32, 127)) * 40 + b'"}'  # about what
 REPLY: list[dict[str, Any]] = [{"text": " some words", "finish": "length", "tokens": None, "top": []}] * 4
 ENTROPY = Estimate(2.0, "top-20 midpoint", (1.9, 2.1), 1.8)
 SIZES = 1_000, 10_000, 100_000
-ROUNDS = 4
+ROUNDS = 12
 
 
 def config(iterations: int) -> RunConfig:
