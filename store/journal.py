@@ -144,7 +144,7 @@ class _Append(Together):
 
     @classmethod
     def begin(cls, connection: Connection) -> int:
-        """The time."""
+        """The time, by the database's clock."""
         return int(connection.execute(_BEGIN[connection.dialect.name]).scalar_one())
 
     @classmethod

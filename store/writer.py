@@ -145,7 +145,7 @@ class Writer:
                 _wake([job])
 
     def _commit_all(self, jobs: list[_Job[Any]]) -> None:
-        """In one transaction. Where there are several, what comes as it begins is added to them."""
+        """In one transaction. To several, what comes as it begins is added; one alone, as after a failure, stays so."""
         results = self._transact_now(partial(self._done, jobs))
         for job in jobs:
             if isinstance(job.work, Together):
