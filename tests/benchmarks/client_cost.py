@@ -9,7 +9,9 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,6 +28,8 @@ from tests.formula_scorer import open_formula_scorer
 
 AT_ONCE, CALLS, ROUNDS = 64, 640, 5
 LATENCY, SEARCHES, REQUESTS = 0.3, 16, 40
+TURNS = 4  # of which the fastest counts: what else the machine and its disk do only adds
+SEARCH = "searches, on record"
 MOST_OVER_LITELLM, MOST_OVER_LATENCY = 1.10, 1.05
 REQUEST = ContinuationRequest("The tide comes in", " and goes", 4, 8, temperature=0.7, seed=7, logprobs=5)
 
@@ -51,8 +55,9 @@ async def spent(call: Call) -> tuple[float, int]:
     return (time.process_time() - began) / CALLS * 1000, most - before
 
 
-async def compare(base: str) -> dict[str, tuple[float, int]]:
-    """Best of some rounds of each, in turn."""
+@asynccontextmanager
+async def ways(base: str) -> AsyncIterator[dict[str, Call]]:
+    """The same call by each, on connections that are kept."""
     import httpx
     import litellm
     import openai
@@ -76,32 +81,32 @@ async def compare(base: str) -> dict[str, tuple[float, int]]:
     async def by_us() -> object:
         return await strong.send(REQUEST)
 
-    ways: dict[str, Call] = {"raw httpx": by_httpx, "bare LiteLLM": by_litellm, "providers": by_us}
-    found = {name: [await spent(call)] for name, call in ways.items()}  # warms up, and opens the connections
-    for _ in range(ROUNDS):
-        for name, call in ways.items():
-            found[name].append(await spent(call))
+    yield {"raw httpx": by_httpx, "bare LiteLLM": by_litellm, "providers": by_us}
     await strong.close()
     await client.close()
     await raw.aclose()
+
+
+async def compare(base: str) -> dict[str, tuple[float, int]]:
+    """Best of some rounds of each, in turn."""
+    async with ways(base) as calls:
+        found = {name: [await spent(call)] for name, call in calls.items()}  # warms up, and opens the connections
+        for _ in range(ROUNDS):
+            for name, call in calls.items():
+                found[name].append(await spent(call))
     return {name: (min(ms for ms, _ in of[1:]), of[0][1]) for name, of in found.items()}
 
 
-async def bare(base: str) -> float:
-    """Wall time of as many chains of the same requests by raw httpx, over what their latency makes them take."""
-    import httpx
+async def chains(call: Call) -> float:
+    """Wall time of 16 chains of calls, without search or record, over what their latency makes them take."""
 
-    body = {"model": MODEL, "prompt": "Prompt", "n": 4, "max_tokens": 1, "temperature": 0.7, "top_p": 1.0, "seed": 7,
-            "logprobs": 5}  # fmt: skip
-
-    async def chain(client: httpx.AsyncClient) -> None:
+    async def chain() -> None:
         for _ in range(REQUESTS):
-            (await client.post(f"{base}/completions", json=body)).json()
+            await call()
 
-    async with httpx.AsyncClient(timeout=60) as client:
-        began = time.monotonic()
-        await asyncio.gather(*(chain(client) for _ in range(SEARCHES)))
-        return (time.monotonic() - began) / (REQUESTS * LATENCY)
+    began = time.monotonic()
+    await asyncio.gather(*(chain() for _ in range(SEARCHES)))
+    return (time.monotonic() - began) / (REQUESTS * LATENCY)
 
 
 async def over_latency(base: str) -> float:
@@ -125,20 +130,34 @@ async def over_latency(base: str) -> float:
     return wall / (REQUESTS * LATENCY)
 
 
+async def over_latencies(base: str) -> dict[str, list[float]]:
+    """Of each way alone and of searches, in turn."""
+    found = defaultdict[str, list[float]](list)
+    for _ in range(TURNS):
+        async with ways(base) as calls:
+            for name, call in calls.items():
+                found[name].append(await chains(call))
+        found[SEARCH].append(await over_latency(base))
+    return found
+
+
 def main() -> None:
     with served(Latency(0.0)) as base:
-        found = asyncio.run(compare(base))
+        costs = asyncio.run(compare(base))
     with served(Latency(LATENCY, variation=0.0)) as base:
-        alone, over = asyncio.run(bare(base)), asyncio.run(over_latency(base))
-    bare_litellm = found["bare LiteLLM"][0]
+        over = asyncio.run(over_latencies(base))
+    bare_litellm = costs["bare LiteLLM"][0]
     table = Table("way", "CPU ms per call", "over bare LiteLLM", "descriptors", title=f"{AT_ONCE} calls at once")
-    for name, (milliseconds, most) in found.items():
+    for name, (milliseconds, most) in costs.items():
         table.add_row(name, f"{milliseconds:.2f}", f"{milliseconds / bare_litellm:.2f}", str(most))
     Console().print(table)
-    each = f"{REQUESTS} requests each, replies after {LATENCY * 1000:.0f} ms"
-    print(f"{SEARCHES} searches at once, {each}: {over:.3f} times the latency limit (raw httpx: {alone:.3f})")
-    ours, most = found["providers"]
-    if ours > MOST_OVER_LITELLM * bare_litellm or over > MOST_OVER_LATENCY or most > AT_ONCE + 8:
+    each = f"{SEARCHES} at once, {REQUESTS} requests each, replies after {LATENCY * 1000:.0f} ms"
+    table = Table("way", "over the latency limit", f"each of {TURNS}", title=each)
+    for name, found in over.items():
+        table.add_row(name, f"{min(found):.3f}", " ".join(f"{one:.3f}" for one in found))
+    Console().print(table)
+    ours, most = costs["providers"]
+    if ours > MOST_OVER_LITELLM * bare_litellm or min(over[SEARCH]) > MOST_OVER_LATENCY or most > AT_ONCE + 8:
         sys.exit(f"more than {MOST_OVER_LITELLM} of bare LiteLLM, {MOST_OVER_LATENCY} of the latency, or leaking")
 
 
