@@ -29,6 +29,12 @@ def execute(connection: Connection, statement: str, kinds: Sequence[str], rows: 
         return _driver(connection).execute(statement.format(rows=source), [value for row in rows for value in row])
 
 
+def run(connection: Connection, statement: str) -> Any:
+    """Returns the driver's cursor. Raises DBAPIError."""
+    with _told_as_sqlalchemy(connection):
+        return _driver(connection).execute(statement)
+
+
 def add_rows(connection: Connection, rows: Mapping[Table, Sequence[_Row]]) -> None:
     """Table by table, what is referred to first. Each row has the columns of its table's first. Raises DBAPIError."""
     for table, of in rows.items():

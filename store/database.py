@@ -16,6 +16,7 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, i
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from store.bulk import run
 from store.errors import RecordFailed, RecordUnusable
 from store.schema import metadata
 from store.settings import shown
@@ -188,4 +189,4 @@ def _until_unlocked() -> Retrying:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READ) else "BEGIN IMMEDIATE")
+    run(connection, "BEGIN" if connection.get_execution_options().get(_READ) else "BEGIN IMMEDIATE")

@@ -14,18 +14,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, func, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from store.budget import NOTHING, Budget, Change, Cost, count
-from store.bulk import add_rows, at_once, execute
+from store.bulk import add_rows, at_once, execute, run
 from store.chain import link
 from store.database import Database
 from store.errors import LeaseLost
 from store.history import NOTHING_YET, History, history
 from store.lease import Lease
 from store.rows import AskRow, CallKey, NodeRow, ReplyRow, ScoreRow, TellRow
-from store.schema import CHAINED, asks, calls, nodes, now, replies, runs, scores, searches, tells
+from store.schema import CHAINED, NOW, asks, calls, nodes, replies, runs, scores, searches, tells
 from store.writer import Together
 
 
@@ -144,8 +144,12 @@ class _Append(Together):
 
     @classmethod
     def begin(cls, connection: Connection) -> int:
-        """The time, by the database's clock."""
-        return int(connection.execute(_BEGIN[connection.dialect.name]).scalar_one())
+        """The time, by the database's clock. Postgres is to end who stalls before the commit: all others wait for the
+        counters that it changes.
+        """
+        limit = f", set_config('idle_in_transaction_session_timeout', '{STALLED_MS}', true)"
+        postgres = connection.dialect.name == "postgresql"
+        return int(run(connection, f"SELECT {NOW[connection.dialect.name]}{limit if postgres else ''}").fetchone()[0])
 
     @classmethod
     def write(cls, connection: Connection, works: Sequence[_Append], at: int) -> None:
@@ -286,14 +290,10 @@ def settlement(reply: ReplyRow, worst: Cost, billed: bool) -> tuple[Cost, dict[s
     return cost, row | {"input_tokens": cost.tokens, "price": cost.price, "estimated": cost.tokens > 0}
 
 
+STALLED_MS = 10_000
 _QUICKLY = 1  # of zlib's levels: a third of the time of its default, and a tenth more bytes
 
 # Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
-STALLED_MS = "10000"
-_LIMIT: BindParameter[str] = bindparam("stalled", callable_=lambda: STALLED_MS)
-_LIMITED = func.set_config("idle_in_transaction_session_timeout", _LIMIT, True)  # until the commit
-_BEGIN = {"sqlite": select(now()), "postgresql": select(now(), _LIMITED)}
-"""Postgres is to end who stalls before the commit: all others wait for the counters that it changes."""
 _MINE = searches.c.id == bindparam("mine")
 _STATE = select(runs.c.id, runs.c.limits, searches.c.links, searches.c.head).join(searches).where(_MINE)
 _MOVED = "id = column1 AND fence = column2 AND head = column3"

@@ -23,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from store.text import SafeJSON, SafeText
@@ -46,14 +47,16 @@ class now(FunctionElement[int]):
     inherit_cache = True
 
 
-@compiles(now, "sqlite")
-def _sqlite_now(*_: Any, **__: Any) -> str:
-    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+NOW = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+}
+"""The same in SQL, by dialect."""
 
 
-@compiles(now, "postgresql")
-def _postgres_now(*_: Any, **__: Any) -> str:
-    return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+@compiles(now)
+def _now(_: now, compiler: SQLCompiler, **__: Any) -> str:
+    return NOW[compiler.dialect.name]
 
 
 runs = Table(

@@ -258,7 +258,7 @@ async def test_a_reply_that_cannot_be_written_has_no_tell_on_record(
 async def test_who_stalls_amid_a_commit_does_not_stop_the_others(
     record: Record, worker: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.journal.STALLED_MS", "300")
+    monkeypatch.setattr("store.journal.STALLED_MS", 300)
     _, one = await begun(record, "Once")
     _, other = await begun(worker, "Twice")
     await asyncio.gather(one.intend(ASK, KEY, {}, Cost(100, 50)), other.intend(ASK, KEY, {}, Cost(100, 50)))
