@@ -14,12 +14,13 @@ from tests.markdown import PAGES, ROOT
 
 PRINTED = ROOT / "docs/results/printed"
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
 _COMMAND = re.compile(r"`(python -m tests\.benchmarks\.(\w+)[^`]*)`")
 
 
 @dataclass(frozen=True)
 class Told:
-    """Of a page: a paragraph that names its command, with the table after it, or a table's row."""
+    """Of a page: a paragraph or an item of a list, with the table or block after it, or a table's row."""
 
     page: str
     text: str
@@ -31,22 +32,21 @@ class Told:
 
     @property
     def figures(self) -> list[str]:
-        prose = re.sub(r"`[^`]*`|\]\([^)]*\)", " ", self.text)
+        prose = re.sub(r"`[^`\n]+`|\]\([^)]*\)", " ", self.text)
         return [number.rstrip(",") for number in _NUMBER.findall(prose)]
 
 
 def told(page: Path) -> Iterator[Told]:
-    paragraphs = re.split(r"\n\s*\n", page.read_text(encoding="utf-8"))
+    whole = _FENCED.sub(lambda block: re.sub(r"\n\s*\n", "\n", block[0]), page.read_text(encoding="utf-8"))
+    paragraphs = re.split(r"\n\s*\n|\n(?=- )", whole)
     for text, after in zip(paragraphs, [*paragraphs[1:], ""], strict=True):
         if text.startswith("|"):
             yield from (Told(page.name, row) for row in text.splitlines())
         else:
-            yield Told(page.name, f"{text}\n{after}" if after.startswith("|") else text)
+            yield Told(page.name, f"{text}\n{after}" if after.startswith(("|", "```")) else text)
 
 
 TOLD = [part for page in PAGES for part in told(page) if part.commands]
-KEPT = [part for part in TOLD if all((PRINTED / f"{name}.txt").exists() for _, name in part.commands)]
-"""What other benchmarks printed is not kept yet."""
 
 
 def kept(name: str) -> str:
@@ -68,7 +68,7 @@ def test_what_is_kept_was_printed_by_a_command_that_the_documents_name(path: Pat
     assert (command, path.stem) in [named for part in TOLD for named in part.commands]
 
 
-@pytest.mark.parametrize("part", KEPT, ids=lambda part: f"{part.page}: {' '.join(name for _, name in part.commands)}")
+@pytest.mark.parametrize("part", TOLD, ids=lambda part: f"{part.page}: {' '.join(name for _, name in part.commands)}")
 def test_each_figure_is_printed_by_the_command_beside_it(part: Told) -> None:
     printed = "".join(kept(name) for _, name in part.commands)
     assert [figure for figure in part.figures if not is_printed(figure, printed)] == []

@@ -1,6 +1,6 @@
 """The weak pair's work on the candidates of real searches: incremental against re-scoring whole texts, and 16 at once.
 
-make bench-scoring
+python -m tests.benchmarks.scoring_speed
 """
 
 from __future__ import annotations
