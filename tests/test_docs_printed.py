@@ -72,3 +72,24 @@ def test_what_is_kept_was_printed_by_a_command_that_the_documents_name(path: Pat
 def test_each_figure_is_printed_by_the_command_beside_it(part: Told) -> None:
     printed = "".join(kept(name) for _, name in part.commands)
     assert [figure for figure in part.figures if not is_printed(figure, printed)] == []
+
+
+def findings() -> Iterator[Told]:
+    """Items of lists which name no command, in sections that do; but for those of rows, which another test reads."""
+    for page in PAGES:
+        for section in re.split(r"^(?=##? )", page.read_text(encoding="utf-8"), flags=re.M):
+            named = " ".join(f"`{command}`" for command, _ in _COMMAND.findall(section))
+            if named and "aligntree compare --rows" not in section:
+                items = re.split(r"\n(?=- )|\n\n", section)
+                items = [item for item in items if item.startswith("- ") and not _COMMAND.search(item)]
+                yield from (Told(page.name, f"{item} {named}") for item in items)
+
+
+def test_decimals_of_what_is_found_are_printed_by_a_command_of_the_section() -> None:
+    wrong = [
+        (part.page, figure)
+        for part in findings()
+        for figure in part.figures
+        if "." in figure and not is_printed(figure, "".join(kept(name) for _, name in part.commands))
+    ]
+    assert wrong == []

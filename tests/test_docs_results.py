@@ -21,6 +21,7 @@ from tests.markdown import ROOT
 PAGE = ROOT / "docs/results.md"
 _COMMAND = re.compile(r"aligntree compare --rows (\S+\.csv) --against ([\w]+)")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_FIGURE = re.compile(r"\d+\.\d+|\d+(?=%)")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,23 @@ def numbers_of(line: Line) -> set[str]:
     return rounded([*bounds, *means])
 
 
+def compared(section: Section) -> set[str]:
+    """What prose may tell: numbers of lines held against any method, and how two of them differ: by so much, or by so
+    many in a hundred.
+    """
+    lines = [line for rows in {rows for rows, _ in section.commands} for line in lines_of_all(rows)]
+    means = [(line.gold.value, line.value, line.tokens, line.input_tokens, line.calls) for line in lines]
+    pairs = [pair for one in means for other in means for pair in zip(one, other, strict=True)]
+    shares = {f"{100 * share:.0f}" for a, b in pairs if b > 0 for share in (a / b, 1 - a / b)}
+    differences = {f"{abs(a - b):.{digits}f}" for a, b in pairs for digits in (1, 2, 3)}
+    return {number for line in lines for number in numbers_of(line)} | shares | differences
+
+
+def lines_of_all(rows: str) -> list[Line]:
+    methods = {row.method for row in read_rows(ROOT / rows)}
+    return [line for method in sorted(methods) for line in lines_of(rows, method)]
+
+
 def test_there_are_tables_to_check() -> None:
     assert len(sections()) >= 3
     assert sum(bool(section.table_rows) for section in sections()) >= 2
@@ -75,6 +93,14 @@ def test_each_row_of_a_table_is_a_line_that_the_command_beside_it_prints(section
     for row in section.table_rows:
         told = {number.lstrip("+-") for cell in row[1:] for number in _NUMBER.findall(cell)}
         assert any(told <= numbers_of(line) for line in section.lines), f"{section.name}: {row}"
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda section: section.name)
+def test_each_figure_of_the_findings_is_of_lines_or_of_how_two_differ(section: Section) -> None:
+    items = [item for item in re.split(r"\n(?=- )|\n\n", section.text) if item.startswith("- ")]
+    here = [re.sub(r"`[^`]*`", " ", item) for item in items if "tests.benchmarks" not in item]  # another test's
+    told = {figure for item in here for figure in _FIGURE.findall(item)}
+    assert sorted(told - compared(section)) == []
 
 
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.name)
