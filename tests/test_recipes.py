@@ -72,10 +72,9 @@ def test_closed_searches_within_its_dollars(
 ) -> None:
     monkeypatch.setenv("SOME_KEY", "k-123")
     api.seeds = False  # Claude takes none: each request is drawn anew
-    own = (f"strong.api_base={api.base.removesuffix('/v1')}", "strong.api_key_env=SOME_KEY", "methods.0.chunk_tokens=3")
-    summary = searched(
-        "closed", ["Name a tea."], *own, "methods.0.width=8", "methods.0.children=16", "budget.usd=0.002"
-    )
+    own = (f"strong.api_base={api.base.removesuffix('/v1')}", "strong.api_key_env=SOME_KEY")
+    many = ("methods.0.width=8", "methods.0.children=16", "methods.0.chunk_tokens=1")  # which the API never ends early
+    summary = searched("closed", ["Name a tea."], *own, *many, "budget.usd=0.002")
     (answer,) = summary["answers"]
     assert answer["why"].startswith("budget.usd = 0.002: the next request could take")
     assert 0 < summary["totals"]["price"] <= 2_000_000
