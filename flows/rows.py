@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from flows.errors import RecordMismatch
@@ -163,7 +163,7 @@ def _estimate(row: ScoreRow) -> Estimate:
 
 def request_row(request: ContinuationRequest) -> Mapping[str, Any]:
     """All but the texts, which prompt, ask and node tell; a hash of them instead."""
-    row = asdict(request)
+    row = dict(vars(request))
     text = row.pop("prompt") + row.pop("answer") + (row.pop("draft") or "")
     row.pop("system")  # the config's
     return row | {"text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}

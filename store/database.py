@@ -178,6 +178,7 @@ def _sqlite_pragmas(connection: Any, _: Any) -> None:
         with trial:
             connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=4000")  # pages, 16 MB: its default of 1,000 writes twice as often
 
 
 def _until_unlocked() -> Retrying:

@@ -78,7 +78,7 @@ async def test_of_calls_that_come_together_the_first_is_sent_before_the_last_is_
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        if given["max_tokens"] == 1:
+        if given["extra_body"]["max_tokens"] == 1:
             under_way -= 1
             raise ValueError("which is not sent, and does not hold up the others")
         return await whole(**given)
