@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,12 @@ Search = Callable[[str], Awaitable[str]]
 """Carry out the search with this id; returns its status."""
 
 LOOK_EVERY_S = 1.0
+"""Who stays and finds nothing free."""
+_STALE_S = 5.0
+_STALE_TIMES = 20
+"""What was free so long ago, and so many times as long as it took to find, is looked for anew: others may have left
+what they had begun.
+"""
 
 
 @dataclass
@@ -38,6 +45,7 @@ class Share:
     """Another was faster."""
     _free: deque[tuple[str, int]] = field(default_factory=deque)
     """That were free when it was last looked, with their fences."""
+    _stale_at: float = 0.0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _first: int = 0
     """Where in the run to look first."""
@@ -67,20 +75,22 @@ class Share:
     async def _next(self) -> str | None:
         async with self._turn:
             while not self._stopped:
+                if not self._free or time.monotonic() > self._stale_at:
+                    began = time.monotonic()
+                    stock = self.record.stock(self.run_id, self._mine | self._refused, self.tries, self._first)
+                    found = time.monotonic()
+                    self._stale_at = found + max(_STALE_S, _STALE_TIMES * (found - began))
+                    self.tally.done, self._free = stock.ended, deque(stock.free)
+                    if not self._free:
+                        if not self.stay or not (stock.left or self._refused):
+                            return None
+                        await asyncio.sleep(LOOK_EVERY_S)
+                        self._refused.clear()
                 while self._free:
                     search_id, fence = self._free.popleft()
                     if self.record.search(search_id).fence == fence:  # nobody has claimed it since
                         self._mine.add(search_id)
                         return search_id
-                stock = self.record.stock(self.run_id, self._mine | self._refused, self.tries, self._first)
-                self.tally.done = stock.ended
-                self._free.extend(stock.free)
-                if self._free:
-                    continue
-                if not self.stay or not (stock.left or self._refused):
-                    return None
-                await asyncio.sleep(LOOK_EVERY_S)
-                self._refused.clear()
             return None
 
     @property

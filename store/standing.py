@@ -69,12 +69,12 @@ def stock(
     """What an owner finds to do.
 
     Free is what has not ended, is held by nobody who lives and was claimed less often than `tries`, `besides` what it
-    has in hand; in the order of the prompts, from the one at `first` on, around their end. Left is what another holds,
-    who may yet be gone.
+    has in hand. What was begun comes before what was not: it is paid for in part. Both are in the order of the prompts,
+    from the one at `first` on, around their end. Left is what another holds, who may yet be gone.
     """
     given = {"run": run_id, "most_tries": _ANY if tries is None else tries, "first": first}
-    rows = connection.execute(_UNHELD, given | {"most": len(besides) + _FREE}).all()
-    rows = rows or _of_the_dead(connection.execute(_HELD, given).all())
+    unheld = connection.execute(_UNHELD, given | {"most": len(besides) + _FREE}).all()
+    rows = [*_of_the_dead(connection.execute(_HELD, given).all()), *unheld]
     free = [(row.id, row.fence) for row in rows if row.id not in besides]
     left = connection.execute(_ELSEWHERE, {"run": run_id, "me": owner}).first() is not None
     return Stock(connection.execute(_ENDED, {"run": run_id}).scalar_one(), free[:_FREE], left)
@@ -86,7 +86,7 @@ _IN_RUN, _IS_HELD = searches.c.run_id == bindparam("run"), searches.c.expires > 
 _OPEN = (
     select(searches.c.id, searches.c.fence, searches.c.owner)
     .where(_IN_RUN, searches.c.status.not_in(ENDED), searches.c.fence < bindparam("most_tries"))
-    .order_by(searches.c.position < bindparam("first"), searches.c.position)
+    .order_by(searches.c.fence == 0, searches.c.position < bindparam("first"), searches.c.position)
 )
 _UNHELD = _OPEN.where(or_(searches.c.owner.is_(None), ~_IS_HELD)).limit(bindparam("most"))
 _HELD = _OPEN.where(_IS_HELD)

@@ -40,7 +40,7 @@ class Trouble:
 
     site: Site
     api: FormulaAPI
-    record: str
+    record: Record
     half: int
     seen: list[int] = field(default_factory=list)
     """Processes that hold searches, in the order in which they came; the first began the run."""
@@ -52,9 +52,8 @@ class Trouble:
     def __call__(self) -> None:
         if len(self.api.requests) == 0 or self.woken:
             return
-        record = Record.open(self.record)
-        owners = {row.id: int(row.owner.rsplit(":", 3)[1]) for row in record.searches(record.find()) if row.owner}
-        record.close()
+        rows = self.record.searches(self.record.find())
+        owners = {row.id: int(row.owner.rsplit(":", 3)[1]) for row in rows if row.owner}
         self.seen += sorted(set(owners.values()) - set(self.seen))
         if self.gone is None and len(self.seen) == 3 and len(self.api.requests) >= self.half:
             _, dead, stalled = (next(m for m in self.site.machines if m.has(pid)) for pid in self.seen)
@@ -85,13 +84,13 @@ async def test_a_run_on_three_machines_survives_one_that_is_gone_and_one_that_st
     requests = asked(api)
     assert owners_of(whole) == Counter({1: len(PROMPTS)})
     api.requests.clear()
-    trouble = Trouble(standing, api, troubled, requests.total() // 2)
+    record = Record.open(troubled, create=True)
+    trouble = Trouble(standing, api, record, requests.total() // 2)
     disturbed = await seconds(standing, formula_config(**SETTINGS, name="troubled"), troubled, trouble)
     assert trouble.woken
     with capsys.disabled():
         print(f"\n200 prompts, 3 workers: {undisturbed:.1f} s; one killed, one stalled: {disturbed:.1f} s")
     assert disturbed <= 1.5 * undisturbed
-    record = Record.open(troubled)
     run = record.run()
     assert run.statuses == {"done": len(PROMPTS)}
     assert audit(record, run.id).faults == ()

@@ -15,6 +15,7 @@ import pytest
 from flows import RunConfig, align
 from flows.audit import audit
 from flows.bench import carry_out, open_bench_of
+from flows.share import Share
 from flows.tally import Tally
 from store import Record
 from tests import killing
@@ -92,6 +93,34 @@ def test_a_worker_that_stays_does_what_another_leaves(
     assert audit(record, run).faults == ()
     record.close()
     assert trees(record_url) == trees("whole.db")
+
+
+def test_what_another_left_begun_comes_before_what_nobody_began(
+    api: FormulaAPI, record_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And soon: what was free when it was last looked is not done first."""
+    monkeypatch.setattr("flows.share._STALE_S", 0.0)
+    monkeypatch.setattr("flows.share._STALE_TIMES", 0)
+    run = killing.begun(api.base, record_url, SETTINGS, PROMPTS)
+    ours, another = Record.open(record_url), Record.open(record_url)
+    searches = [search.id for search in ours.searches(run)]
+    carried_out: list[str] = []
+
+    async def search(search_id: str) -> str:
+        if not carried_out:
+            (left,) = [journal for journal in [await another.claim(searches[5])] if journal]
+            await another.release(left, "interrupted", None)
+        if (journal := await ours.claim(search_id)) is None:
+            return "running"
+        await ours.release(journal, "done", None)
+        carried_out.append(search_id)
+        return "done"
+
+    share = Share(ours, run, Tally(searches=len(searches)), None, stay=False)
+    asyncio.run(share.carry_out(search, 1))
+    assert carried_out == [searches[number] for number in (0, 5, 1, 2, 3, 4, 6, 7)]
+    ours.close()
+    another.close()
 
 
 async def test_what_has_ended_is_not_claimed_again(
