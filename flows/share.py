@@ -46,6 +46,7 @@ class Share:
     _free: deque[tuple[str, int]] = field(default_factory=deque)
     """That were free when it was last looked, with their fences."""
     _stale_at: float = 0.0
+    """When to look again, though some of these are left."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _first: int = 0
     """Where in the run to look first."""
@@ -76,13 +77,9 @@ class Share:
         async with self._turn:
             while not self._stopped:
                 if not self._free or time.monotonic() > self._stale_at:
-                    began = time.monotonic()
-                    stock = self.record.stock(self.run_id, self._mine | self._refused, self.tries, self._first)
-                    found = time.monotonic()
-                    self._stale_at = found + max(_STALE_S, _STALE_TIMES * (found - began))
-                    self.tally.done, self._free = stock.ended, deque(stock.free)
+                    left = self._look()
                     if not self._free:
-                        if not self.stay or not (stock.left or self._refused):
+                        if not (self.stay and left):
                             return None
                         await asyncio.sleep(LOOK_EVERY_S)
                         self._refused.clear()
@@ -92,6 +89,15 @@ class Share:
                         self._mine.add(search_id)
                         return search_id
             return None
+
+    def _look(self) -> bool:
+        """For what is free; whether there is more to wait for."""
+        began = time.monotonic()
+        stock = self.record.stock(self.run_id, self._mine | self._refused, self.tries, self._first)
+        found = time.monotonic()
+        self._stale_at = found + max(_STALE_S, _STALE_TIMES * (found - began))
+        self.tally.done, self._free = stock.ended, deque(stock.free)
+        return stock.left or bool(self._refused)
 
     @property
     def _stopped(self) -> bool:
