@@ -16,7 +16,7 @@ from store import ENDED, Record
 Search = Callable[[str], Awaitable[str]]
 """Carry out the search with this id; returns its status."""
 
-LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 1.0
 """Who stays and finds nothing free."""
 _STALE_S = 5.0
 _STALE_TIMES = 20
@@ -81,7 +81,7 @@ class Share:
                     if not self._free:
                         if not (self.stay and left):
                             return None
-                        await asyncio.sleep(LOOK_EVERY_S)
+                        await asyncio.sleep(_LOOK_EVERY_S)
                         self._refused.clear()
                 while self._free:
                     search_id, fence = self._free.popleft()

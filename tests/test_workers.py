@@ -108,7 +108,8 @@ def test_what_another_left_begun_comes_before_what_nobody_began(
 
     async def search(search_id: str) -> str:
         if not carried_out:
-            (left,) = [journal for journal in [await another.claim(searches[5])] if journal]
+            left = await another.claim(searches[5])
+            assert left is not None
             await another.release(left, "interrupted", None)
         if (journal := await ours.claim(search_id)) is None:
             return "running"
